@@ -1,5 +1,6 @@
 """Frozen data types that carry their geometry, errors and seeds. Imports numpy only."""
 
+from pointpet.core.acquisition import Acquisition
 from pointpet.core.cohort import Case, Cohort, text_digest
 from pointpet.core.errors import (
     CohortError,
@@ -23,6 +24,7 @@ from pointpet.core.volume import GRID_TOLERANCE_MM, Grid, Mask, Unit, Volume, re
 
 __all__ = [
     "GRID_TOLERANCE_MM",
+    "Acquisition",
     "ActivationMap",
     "Case",
     "Cohort",

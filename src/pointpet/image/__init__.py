@@ -1,0 +1,1 @@
+"""SUV conversion, resampling and cropping: pure functions of volumes and masks."""

@@ -68,7 +68,9 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     if highest <= 0:
         raise _error(path, "EMPTY", "needs a positive voxel, got none (all zero or below)", "Export the image again")
     order = io_orientation(stored.affine)
-    return Volume(apply_orientation(voxels, order), _canonical(stored).affine, unit, stored)
+    # Copied where an axis was turned: many libraries refuse negative strides.
+    turned = np.asfortranarray(apply_orientation(voxels, order))
+    return Volume(turned, _canonical(stored).affine, unit, stored)
 
 
 def read_mask(path: Path, volume: Volume) -> Mask:
@@ -95,7 +97,8 @@ def read_mask(path: Path, volume: Volume) -> Mask:
             f"mask values must be whole numbers from 0, got {voxels[bad][0]:g} in {np.count_nonzero(bad)} voxels",
             "Save the mask with a threshold applied, 0 outside and 1 inside",
         )
-    return Mask(apply_orientation(voxels > 0, io_orientation(stored.affine)), volume.affine)
+    turned = np.asfortranarray(apply_orientation(voxels > 0, io_orientation(stored.affine)))
+    return Mask(turned, volume.affine)
 
 
 def write_volume(path: Path, volume: Volume) -> None:

@@ -1,0 +1,52 @@
+"""Coarser pictures by block maximum: a hot spot keeps its value, and a mask its smallest part."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointpet.core import GeometryError, MipPair, Plane
+
+
+def coarsen(mips: MipPair, factor: int) -> MipPair:
+    """Take the maximum of blocks of `factor` x `factor` pixels; incomplete blocks at the far ends are filled with 0.
+
+    Returns:
+        Pixels of `factor` times the size; the origin is the centre of the first block.
+
+    Raises:
+        GeometryError: `factor` is below 1.
+    """
+    coronal, sagittal = (
+        None if values is None else coarsen_plane(values, factor) for values in (mips.coronal, mips.sagittal)
+    )
+    origin = None if mips.origin_mm is None else mips.origin_mm + (factor - 1) / 2 * mips.pixel_mm
+    return MipPair(coronal, sagittal, mips.pixel_mm * factor, origin)
+
+
+def coarsen_plane(values: NDArray, factor: int) -> NDArray:
+    """Block maximum of one plane (U, Z), numbers or bool; incomplete blocks at the far ends are filled with 0.
+
+    Raises:
+        GeometryError: `factor` is below 1.
+    """
+    if factor < 1:
+        raise GeometryError("PP-MIP-FACTOR", "MIP", f"the factor must be 1 or more, got {factor}", "Correct it")
+    padded = np.pad(values, [(0, -n % factor) for n in values.shape])
+    rows, columns = (n // factor for n in padded.shape)
+    return padded.reshape(rows, factor, columns, factor).max(axis=(1, 3))
+
+
+def coarse_pixels(mips: MipPair, plane: Plane, pixels: NDArray, factor: int) -> NDArray[np.float64]:
+    """Where picture points (N, 2) of `mips` (fractional row, column) fall in the picture of `coarsen(mips, factor)`."""
+    values = mips.values(plane)
+    assert values is not None
+    (across, up), points = values.shape, np.atleast_2d(np.asarray(pixels, np.float64))
+    blocks_across, blocks_up = -(-across // factor), -(-up // factor)
+    middle = (factor - 1) / 2
+    rows = blocks_up - 1 - (up - 1 - points[:, 0] - middle) / factor
+    if plane is Plane.CORONAL:
+        columns = (points[:, 1] - middle) / factor
+    else:
+        columns = blocks_across - 1 - (across - 1 - points[:, 1] - middle) / factor
+    return np.stack([rows, columns], axis=1)

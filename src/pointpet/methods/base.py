@@ -75,21 +75,32 @@ class FitContext:
     Args:
         seed: enters every random choice.
         classes: class names, in the order of the scores.
+        lesion_free: classes without lesions (controls): their predicted masks are empty.
+        preprocessing: how the MIPs were made; kept in the model so that a new scan is treated alike.
         checkpoint_dir: where an interrupted training left its state; None to keep none.
         report: called with (done, total, message) as training goes on.
-        fold: for messages.
     """
 
     seed: int
     classes: tuple[str, ...] = ()
+    lesion_free: tuple[str, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_dir: Path | None = None
     report: Callable[[int, int, str], None] | None = None
-    fold: int | None = None
 
 
 @runtime_checkable
 class FittedMethod(Protocol):
-    """A method ready to predict."""
+    """A method ready to predict.
+
+    Attributes:
+        training_record: `parameters`, `epochs`, `seconds` and what else training has to say; empty where none was.
+    """
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """See the class."""
+        ...
 
     def predict(self, case: CaseInput) -> Prediction:
         """Answer for one case; `case` holds what `Supervision.testing` declares."""
@@ -121,7 +132,3 @@ class Method(Protocol):
     def load(self, folder: Path) -> FittedMethod:
         """Read back what `FittedMethod.save` wrote."""
         ...
-
-
-MethodFactory = Callable[[Mapping[str, Any]], Method]
-"""Builds a method from the settings of a configuration."""

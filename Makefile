@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test check slow clean
+
+help:
+	@echo "make demo   set up everything, then a phantom study with its report in demo/study/report.html"
+	@echo "make test   set up everything, then the tests"
+	@echo "make check  linters, types, import contract"
+	@echo "make slow   the long tests"
+
+setup: $(STAMP)
+
+# pip, not uv or poetry: the constraint takes the CPU build of torch where pip is set up to find it.
+$(STAMP): pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints-cpu.txt -e '.[dev]'
+	@touch $(STAMP)
+
+demo: setup
+	$(BIN)/pointpet demo -o demo
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache .import_linter_cache

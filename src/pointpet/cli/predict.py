@@ -1,0 +1,38 @@
+"""`pointpet predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pointpet.cli.console import Console
+from pointpet.cli.options import Overwrite, Quiet, Units, Verbose, Workers
+
+NAME = "predict"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
+    units: Units = None,
+    workers: Workers = 1,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Class, 3D mask, lesions and quality flags for new scans."""
+    from pointpet.cli.failures import exit_partial
+    from pointpet.pipeline.predict import predict_inputs
+
+    console = Console(quiet=quiet, verbose=verbose)
+    with console.progress("predict") as report:
+        outcome = predict_inputs(model, inputs, out, units=units, overwrite=overwrite, workers=workers, report=report)
+    if outcome.rows:
+        shown = ["case_id", "predicted", "lesions", "suv_max", "mtv_ml", "tlg_g", "x_mm", "y_mm", "z_mm", "flags"]
+        console.table(shown, outcome.rows)
+    console.result(f"{out / 'summary.csv'}: {len(outcome.rows)} cases")
+    failures = [{"case_id": name, "code": error.code, "message": str(error)} for name, error in outcome.failures]
+    exit_partial(failures, succeeded=bool(outcome.rows))

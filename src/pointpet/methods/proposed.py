@@ -1,0 +1,18 @@
+"""The proposed method: joint training of the class label and of one point per patient (Amyar et al. 2020)."""
+
+from __future__ import annotations
+
+from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.weak import WeakMethod
+
+
+def build(training: TrainingSettings, localising: LocaliseSettings) -> WeakMethod:
+    """Classification and distance loss together, as the training settings say."""
+    return WeakMethod(
+        "proposed",
+        "class label and one point: classification and distance loss, maps to a 3D mask",
+        training,
+        localising,
+        uses_points=True,
+    )

@@ -1,0 +1,169 @@
+"""What `proposed` and `cam_alone` share: a classifier on two MIPs whose activation maps become a 3D mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointpet.core import Flag, Mask, ModelError, Plane, Prediction
+from pointpet.io.model_folder import read_model, write_model
+from pointpet.learn.example import Example
+from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.localise import localise, localise_pictures
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
+from pointpet.methods.model_card import model_card
+
+if TYPE_CHECKING:
+    from pointpet.core import MipPair
+    from pointpet.learn.trained import TrainedNetwork
+
+NO_PIXELS: Mapping[Plane, np.ndarray] = {}
+
+
+def _require_mips(case: CaseInput) -> MipPair:
+    if case.mips is None:
+        raise ModelError("PP-MODEL-INPUT", case.case_id, "needs MIPs, got none", "Prepare the case first")
+    return case.mips
+
+
+class WeakMethod:
+    """Classification with activation maps; with points, the distance loss pulls each map to the lesion.
+
+    Args:
+        name, summary: as the registry lists them.
+        training: network and loss settings.
+        localising: from maps to a mask.
+        uses_points: whether training sees the one point per patient.
+    """
+
+    def __init__(
+        self, name: str, summary: str, training: TrainingSettings, localising: LocaliseSettings, *, uses_points: bool
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.training = training
+        self.localising = localising
+        given = {Given.LABEL, Given.POINT} if uses_points else {Given.LABEL}
+        self.supervision = Supervision(training=frozenset(given))
+
+    def fit(self, training: Sequence[CaseInput], context: FitContext) -> FittedWeakMethod:
+        """Train one network on the labels (and points) of `training`."""
+        from pointpet.learn.train import train
+
+        examples = [
+            Example(
+                case_id=case.case_id,
+                patient_id=case.patient_id,
+                mips=_require_mips(case),
+                label=case.label or "",
+                pixels=case.pixels if Given.POINT in self.supervision.training else NO_PIXELS,
+            )
+            for case in training
+            if case.label
+        ]
+        network = train(
+            examples,
+            self.training,
+            seed=context.seed,
+            classes=context.classes,
+            checkpoint_dir=context.checkpoint_dir,
+            report=context.report,
+        )
+        context_record = {"lesion_free": list(context.lesion_free), "preprocessing": dict(context.preprocessing)}
+        return FittedWeakMethod(self.name, network, self.localising, context_record)
+
+    def load(self, folder: Path) -> FittedWeakMethod:
+        """Read a model folder.
+
+        Raises:
+            ModelError: missing, damaged, or of another method.
+        """
+        from pointpet.learn.trained import TrainedNetwork
+
+        tensors, record = read_model(folder)
+        if record.get("method") != self.name:
+            raise ModelError(
+                "PP-MODEL-METHOD",
+                "model.json",
+                f"holds a model of method {record.get('method')!r}, expected {self.name!r}",
+                "Give the folder of a model of this method",
+            )
+        network = TrainedNetwork.from_tensors(tensors, record["network"])
+        localising = LocaliseSettings(**record["localise"])
+        context_record = {name: record[name] for name in ("lesion_free", "preprocessing")}
+        return FittedWeakMethod(self.name, network, localising, context_record)
+
+
+class FittedWeakMethod:
+    """A trained network with the rule that turns its maps into a mask.
+
+    Args:
+        method: name of the method that trained it.
+        network: the network.
+        localising: from maps to a mask.
+        context: `lesion_free` classes and `preprocessing`, as in `FitContext`.
+    """
+
+    def __init__(
+        self, method: str, network: TrainedNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
+    ) -> None:
+        self.method = method
+        self.network = network
+        self.localising = localising
+        self.context = context
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """Parameters, epochs, seconds, losses by epoch."""
+        return self.network.record.get("training", {})
+
+    def predict(self, case: CaseInput) -> Prediction:
+        """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""
+        mips = _require_mips(case)
+        activation = self.network.activate(mips)
+        predicted = max(activation.probabilities, key=activation.probabilities.__getitem__)
+        if predicted in self.context["lesion_free"]:
+            return self._without_lesion(case, activation.probabilities, predicted)
+        if case.load_volume is None:
+            pictures = localise_pictures(mips, activation.maps, self.localising)
+            return Prediction(
+                case.case_id, activation.probabilities, predicted, activation.maps, picture_masks=pictures
+            )
+        found = localise(case.load_volume(), activation.maps, self.localising, probabilities=activation.probabilities)
+        return Prediction(
+            case_id=case.case_id,
+            probabilities=activation.probabilities,
+            predicted=predicted,
+            maps=activation.maps,
+            mask=found.mask,
+            hull=found.hull,
+            seeds_mm=found.seeds_mm,
+            flags=found.flags,
+        )
+
+    @staticmethod
+    def _without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicted: str) -> Prediction:
+        """A case called lesion-free has an empty mask and no maps: a control's map says what is normal, not where."""
+        mips = _require_mips(case)
+        if case.load_volume is None:
+            pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
+            return Prediction(case.case_id, probabilities, predicted, picture_masks=pictures, flags=(Flag.EMPTY,))
+        volume = case.load_volume()
+        empty = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
+        return Prediction(case.case_id, probabilities, predicted, mask=empty, hull=empty, flags=(Flag.EMPTY,))
+
+    def save(self, folder: Path) -> None:
+        """Write weights.safetensors, model.json and MODEL_CARD.md."""
+        from dataclasses import asdict
+
+        record = {
+            "method": self.method,
+            "network": self.network.record,
+            "localise": asdict(self.localising),
+            **self.context,
+        }
+        write_model(folder, self.network.tensors(), record, model_card(self.method, self.network.record))

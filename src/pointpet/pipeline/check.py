@@ -1,0 +1,164 @@
+"""Reads everything a cohort names and reports every fault at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
+from pointpet.image.body import body_median_suv
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.mip_files import read_mip_pictures
+from pointpet.io.pet import PetReading, read_any_mask
+from pointpet.pipeline.inputs import read_case
+from pointpet.pipeline.mapping import Report, map_tasks, silent
+
+BODY_MEDIAN_SUV = (0.1, 3.0)
+"""Body medians outside are hardly SUV: most of a body is fat and muscle at 0.2 to 1."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One row a case that could be read; every fault and warning found.
+
+    Args:
+        rows: per-case facts. faults, warnings: code, subject (a case or a file) and message.
+        by_label: class to number of cases.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    faults: tuple[dict[str, str], ...]
+    warnings: tuple[dict[str, str], ...]
+    by_label: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def check_cohort(cohort_path: Path, *, strict: bool = False, workers: int = 1, report: Report = silent) -> CheckReport:
+    """Read manifest, images and masks; nothing is written.
+
+    Args:
+        cohort_path: the manifest.
+        strict: reinterpretations of a header (grams, MBq, rebuilt dates) count as faults.
+    """
+    try:
+        cohort = read_cohort(cohort_path)
+    except Faults as error:
+        return CheckReport((), tuple(_entry(fault) for fault in error.faults), (), {})
+    except PointpetError as error:
+        return CheckReport((), (_entry(error),), (), {})
+    rows, faults, warnings = {}, [], []
+    for case, found, error in map_tasks(
+        partial(_check_case, strict=strict), cohort.cases, workers=workers, report=report, describe=_case_id
+    ):
+        if error is not None:
+            faults.append(error.about(f"case {case.case_id}"))
+            continue
+        rows[case.case_id] = found[0]
+        faults += found[1]
+        warnings += found[2]
+    warnings += _cohort_warnings(cohort)
+    ordered = tuple(rows[case.case_id] for case in cohort if case.case_id in rows)
+    by_label = {name: sum(case.label == name for case in cohort) for name in cohort.classes}
+    return CheckReport(
+        ordered, tuple(_entry(fault) for fault in faults), tuple(_entry(item) for item in warnings), by_label
+    )
+
+
+def _case_id(case: Case) -> str:
+    return case.case_id
+
+
+def _entry(fault: PointpetError) -> dict[str, str]:
+    return {"code": fault.code, "subject": fault.subject, "message": str(fault)}
+
+
+def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[PointpetError], list[PointpetError]]:
+    if case.pet is None:
+        mips = read_mip_pictures(case)
+        row = {"case_id": case.case_id, "label": case.label, "points": int(case.has_point), "planes": len(mips.planes)}
+        return row, [], []
+    reading = read_case(case, strict=strict)
+    faults: list[PointpetError] = _point_faults(case, reading.volume.grid)
+    warnings = [_warning(case, text) for text in reading.warnings]
+    warnings += [_warning(case, f"{note.code}: {note.why}") for note in reading.notes]
+    mask_ml, mask_faults = _check_mask(case, reading.volume)
+    faults += mask_faults
+    median = body_median_suv(reading.volume)
+    if not BODY_MEDIAN_SUV[0] <= median <= BODY_MEDIAN_SUV[1]:
+        text = f"body median SUV is {median:.3g}, expected {BODY_MEDIAN_SUV[0]} to {BODY_MEDIAN_SUV[1]}"
+        warnings.append(_warning(case, text, remedy="Check pet_units and the header"))
+    return _case_row(case, reading, median, mask_ml), faults, warnings
+
+
+def _case_row(case: Case, reading: PetReading, median: float, mask_ml: float | None) -> dict[str, Any]:
+    volume, acquisition = reading.volume, reading.acquisition
+    return {
+        "case_id": case.case_id,
+        "label": case.label,
+        "points": len(case.points_mm),
+        "shape": "x".join(map(str, volume.grid.shape)),
+        "spacing_mm": " ".join(f"{value:.2f}" for value in volume.spacing_mm),
+        "suv_max": round(float(volume.voxels.max()), 2),
+        "body_median_suv": round(median, 3),
+        "mask_ml": mask_ml if mask_ml is None else round(mask_ml, 2),
+        "uptake_min": None if acquisition.uptake_s is None else round(acquisition.uptake_s / 60, 1),
+        "weight_kg": acquisition.weight_kg,
+        "dose_mbq": None if acquisition.dose_bq is None else round(acquisition.dose_bq / 1e6, 1),
+        "notes": len(reading.notes),
+    }
+
+
+def _point_faults(case: Case, grid: Grid) -> list[PointpetError]:
+    if not len(case.points_mm):
+        return []
+    outside = case.points_mm[~grid.contains(case.points_mm)]
+    return [
+        GeometryError(
+            "PP-POINT-OUTSIDE",
+            f"case {case.case_id}",
+            f"its point must lie inside the PET, got {np.round(point, 1).tolist()} mm",
+            "Correct x_mm, y_mm, z_mm (world RAS+)",
+        )
+        for point in outside
+    ]
+
+
+def _check_mask(case: Case, volume: Volume) -> tuple[float | None, list[PointpetError]]:
+    if case.mask is None:
+        return None, []
+    try:
+        mask = read_any_mask(case.mask, volume)
+    except PointpetError as error:
+        return None, [error.about(f"case {case.case_id}")]
+    return mask.volume_ml, []
+
+
+def _warning(case: Case, problem: str, remedy: str = "Look at the case") -> PointpetError:
+    return CohortError("PP-CHECK", f"case {case.case_id}", problem, remedy)
+
+
+def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:
+    warnings: list[PointpetError] = []
+    unlabelled = [case.case_id for case in cohort if case.label is None]
+    if unlabelled:
+        warnings.append(
+            CohortError("PP-CHECK-LABEL", "cohort", f"{len(unlabelled)} cases have no label", "Fill in `label`")
+        )
+    if len(cohort.classes) == 1:
+        warnings.append(
+            CohortError("PP-CHECK-CLASSES", "cohort", "has one class only, training needs two", "Add cases of another")
+        )
+    extra: Sequence[str] = sorted({name for case in cohort for name in case.extra})
+    if extra:
+        warnings.append(
+            CohortError("PP-CHECK-COLUMNS", "cohort.csv", f"has unknown columns: {', '.join(extra)}", "They are kept")
+        )
+    return warnings

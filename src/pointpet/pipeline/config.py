@@ -1,0 +1,174 @@
+"""The configuration: one YAML file, a section a stage, every fault reported at once."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pointpet.core import ConfigError, Faults, PointpetError, text_digest
+from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.settings import LocaliseSettings
+
+
+def documented(default: Any, doc: str) -> Any:
+    """A dataclass field whose `doc` the printed configuration shows as its comment."""
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: type(default)(default), metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """From SUV to MIPs."""
+
+    pixel_mm: float = documented(2.0, "edge of a MIP pixel in mm; the paper resamples to 2 mm")
+    interpolation: str = documented("nearest", "nearest (the paper's k = 1) or linear")
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.pixel_mm <= 8:
+            raise ConfigError(
+                "PP-CONFIG-RANGE", "prepare.pixel_mm", f"must lie in 0.5 to 8 mm, got {self.pixel_mm}", "Correct it"
+            )
+        if self.interpolation not in ("nearest", "linear"):
+            raise ConfigError(
+                "PP-CONFIG-CHOICE",
+                "prepare.interpolation",
+                f"must be nearest or linear, got {self.interpolation!r}",
+                "Choose one of the two",
+            )
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """Cross-validation."""
+
+    methods: tuple[str, ...] = documented((), "methods to compare; empty: all that apply to the cohort")
+    lesion_free: tuple[str, ...] = documented(
+        (), "classes without lesions (controls); empty: those in which no case has a point or a mask"
+    )
+    bootstrap: int = documented(2000, "resamples of every bootstrap interval")
+    keep_maps: bool = documented(True, "write each case's activation maps beside its mask")
+
+    def __post_init__(self) -> None:
+        if not 100 <= self.bootstrap <= 100_000:
+            raise ConfigError(
+                "PP-CONFIG-RANGE", "study.bootstrap", f"must lie in 100 to 100000, got {self.bootstrap}", "Correct it"
+            )
+
+
+SECTIONS: Mapping[str, type] = {
+    "prepare": PrepareSettings,
+    "training": TrainingSettings,
+    "localise": LocaliseSettings,
+    "study": StudySettings,
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All settings of a run."""
+
+    prepare: PrepareSettings = field(default_factory=PrepareSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    localise: LocaliseSettings = field(default_factory=LocaliseSettings)
+    study: StudySettings = field(default_factory=StudySettings)
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values, as YAML and JSON hold them."""
+        return {name: _plain(asdict(getattr(self, name))) for name in SECTIONS}
+
+    @property
+    def digest(self) -> str:
+        """Hash of every setting."""
+        return text_digest(self.as_dict())
+
+
+def _plain(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in section.items()}
+
+
+def _build_section(name: str, values: Any) -> tuple[Any, list[PointpetError]]:
+    section_type = SECTIONS[name]
+    if not isinstance(values, Mapping):
+        return None, [_fault(name, f"must be a mapping of settings, got {type(values).__name__}")]
+    known = {item.name for item in fields(section_type)}
+    faults: list[PointpetError] = [
+        _fault(f"{name}.{key}", "is no setting", f"Use one of: {', '.join(sorted(known))}")
+        for key in values
+        if key not in known
+    ]
+    try:
+        section = TypeAdapter(section_type).validate_python({k: v for k, v in values.items() if k in known})
+    except ValidationError as error:
+        for item in error.errors():
+            where = ".".join([name, *map(str, item["loc"])])
+            faults.append(_fault(where, f"{item['msg'].lower()}, got {item['input']!r}"))
+        return None, faults
+    except PointpetError as error:
+        return None, [*faults, error]
+    return section, faults
+
+
+def _fault(subject: str, problem: str, remedy: str = "See `pointpet config` for every setting") -> ConfigError:
+    return ConfigError("PP-CONFIG", subject, problem, remedy)
+
+
+def build_configuration(values: Mapping[str, Any]) -> Configuration:
+    """Check nested plain values and build a configuration.
+
+    Raises:
+        Faults: with every unknown name, wrong type and value out of range.
+    """
+    faults: list[PointpetError] = [
+        _fault(str(name), "is no section", f"Use one of: {', '.join(SECTIONS)}")
+        for name in values
+        if name not in SECTIONS
+    ]
+    sections = {}
+    for name in SECTIONS:
+        sections[name], found = _build_section(name, values.get(name) or {})
+        faults += found
+    if faults:
+        raise Faults("configuration", faults)
+    return Configuration(**sections)
+
+
+def load_configuration(path: Path | None) -> Configuration:
+    """Read a YAML file (safe loader); None gives the defaults.
+
+    Raises:
+        ConfigError: unreadable or no YAML mapping.
+        Faults: every wrong setting.
+    """
+    if path is None:
+        return Configuration()
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split()).replace(str(path), path.name)
+        raise ConfigError("PP-CONFIG-YAML", path.name, f"cannot be read: {reason}", "Correct the file") from error
+    if not isinstance(values, Mapping):
+        raise _fault(path.name, f"must hold sections, got {type(values).__name__}")
+    return build_configuration(values)
+
+
+def default_yaml() -> str:
+    """The default configuration as YAML, each setting under a comment that says what it does."""
+    lines = ["# pointpet configuration: every setting with its default. Keep only the lines that you change."]
+    for name, section_type in SECTIONS.items():
+        summary = (section_type.__doc__ or "").strip().splitlines()[0]
+        lines += ["", f"# {summary}", f"{name}:"]
+        for item in fields(section_type):
+            comment = item.metadata.get("doc", "")
+            lines += [f"  # {line}" for line in textwrap.wrap(comment, 110)]
+            default = item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc]
+            value = list(default) if isinstance(default, tuple) else default
+            text = yaml.safe_dump(value, default_flow_style=True, width=1000).replace("\n...", "").strip()
+            lines.append(f"  {item.name}: {text}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,166 @@
+"""One fold of a study: train each method on the training part, ask it about the test part, measure, write."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pointpet.core import Fold, PointpetError, derive_seed
+from pointpet.evaluate.case_measures import measure_case
+from pointpet.io.artefacts import write_json
+from pointpet.io.mip_files import read_picture_masks
+from pointpet.methods.base import FitContext, FittedMethod, Method
+from pointpet.methods.registry import build_method
+from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.mapping import attempt
+from pointpet.pipeline.prediction_files import write_prediction
+from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
+from pointpet.project import project_mask
+from pointpet.quantify.suv_statistics import describe_lesions
+
+LOG = logging.getLogger(__name__)
+
+WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class FoldTask:
+    """What one process needs to run one fold."""
+
+    study: Path
+    fold: Fold
+    prepared: PreparedCohort
+    methods: tuple[str, ...]
+    classes: tuple[str, ...]
+    lesion_free: tuple[str, ...]
+    configuration: Configuration
+    seed: int
+
+    @cached_property
+    def by_id(self) -> Mapping[str, PreparedCase]:
+        """Prepared cases by id."""
+        return {prepared.case.case_id: prepared for prepared in self.prepared.cases}
+
+
+def run_fold(task: FoldTask) -> list[dict[str, str]]:
+    """Run all methods of one fold; what is already on disk is kept.
+
+    Returns:
+        Failures: case_id, stage, method, code, message.
+    """
+    reader = VolumeReader()
+    failures: list[dict[str, str]] = []
+    fitted: dict[str, tuple[Method, FittedMethod]] = {}
+    for name in task.methods:
+        method = build_method(name, task.configuration.training, task.configuration.localise)
+        model, error = attempt(lambda method=method: _fit(task, method, reader), None)
+        if error is not None:
+            failures.append(_failure("", "train", name, error, fold=task.fold.number))
+        else:
+            fitted[name] = (method, model)
+    for case_id in task.fold.test:
+        for name, (method, model) in fitted.items():
+            target = case_folder(task.study, name, case_id)
+            if (target / "result.json").is_file():
+                continue
+            _, error = attempt(lambda m=method, f=model, c=case_id: _test_case(task, m, f, task.by_id[c], reader), None)
+            if error is not None:
+                failures.append(_failure(case_id, "predict", name, error, fold=task.fold.number))
+    return failures
+
+
+def case_folder(study: Path, method: str, case_id: str) -> Path:
+    """Where a method's answer for a case lies."""
+    return study / "predictions" / method / case_id
+
+
+def model_folder(study: Path, method: str, fold: int) -> Path:
+    """Where a method's model of a fold lies."""
+    return study / "models" / method / f"fold_{fold}"
+
+
+def _failure(case_id: str, stage: str, method: str, error: PointpetError, *, fold: int) -> dict[str, Any]:
+    return {
+        "case_id": case_id,
+        "stage": stage,
+        "method": method,
+        "fold": fold,
+        "code": error.code,
+        "message": str(error),
+    }
+
+
+def _fit(task: FoldTask, method: Method, reader: VolumeReader) -> FittedMethod:
+    folder = model_folder(task.study, method.name, task.fold.number)
+    if (folder / WEIGHTS).is_file():
+        return method.load(folder)
+    supervision = method.supervision
+    training = (
+        [case_input(task.by_id[case_id], supervision.training, reader) for case_id in task.fold.train]
+        if supervision.trains
+        else []
+    )
+    checkpoints = folder.with_name(folder.name + ".checkpoint")
+    context = FitContext(
+        seed=derive_seed(task.seed, method.name, task.fold.number),
+        classes=task.classes,
+        lesion_free=task.lesion_free,
+        preprocessing=asdict(task.configuration.prepare),
+        checkpoint_dir=checkpoints if supervision.trains else None,
+    )
+    fitted = method.fit(training, context)
+    fitted.save(folder)
+    LOG.info("fold %d, %s: trained, %s", task.fold.number, method.name, _training_line(fitted))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return fitted
+
+
+def _test_case(
+    task: FoldTask, method: Method, fitted: FittedMethod, prepared: PreparedCase, reader: VolumeReader
+) -> None:
+    """Predict, measure and write. The reference is read after the prediction is made, and only to measure it."""
+    prediction = fitted.predict(case_input(prepared, method.supervision.testing, reader))
+    truth = reader.mask(prepared) if prepared.case.mask is not None else None
+    if truth is not None:
+        truth_pictures = project_mask(truth, prepared.mips.pixel_mm)
+    else:
+        truth_pictures = read_picture_masks(prepared.case)
+    measures = measure_case(prediction, truth, truth_pictures)
+    lesions = ()
+    if prediction.mask is not None:
+        lesions = describe_lesions(reader.volume(prepared), prediction.mask, seeds_mm=prediction.seeds_mm)
+    folder = case_folder(task.study, method.name, prepared.case.case_id)
+    stored = reader.volume(prepared).stored if prediction.mask is not None else None
+    write_prediction(
+        folder,
+        prediction,
+        prepared.mips,
+        stored=stored,
+        keep_maps=task.configuration.study.keep_maps,
+        truth_pictures=truth_pictures,
+    )
+    write_json(
+        folder / "result.json",
+        {
+            "case_id": prepared.case.case_id,
+            "method": method.name,
+            "fold": task.fold.number,
+            "label": prepared.case.label,
+            "predicted": prediction.predicted,
+            "probabilities": dict(prediction.probabilities),
+            "flags": [flag.value for flag in prediction.flags],
+            "measures": measures,
+            "lesions": [asdict(lesion) for lesion in lesions],
+        },
+    )
+
+
+def _training_line(fitted: FittedMethod) -> str:
+    record = fitted.training_record
+    return ", ".join(f"{name} {record[name]}" for name in ("parameters", "epochs", "seconds") if name in record)

@@ -1,0 +1,59 @@
+"""The scans that a command is given: a manifest's cases, or bare DICOM folders and NIfTI files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pointpet.core import Case, ImageReadError
+from pointpet.core.cohort import CASE_ID
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.pet import PetReading, identifying_words, read_pet
+
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+
+
+def expand_inputs(inputs: Sequence[Path], units: str | None) -> list[Case]:
+    """Turn command-line inputs into cases.
+
+    A manifest gives its own case ids. A bare input is named after its file or folder where that is a valid id and
+    holds nothing that the DICOM header knows the patient by; otherwise `case_N`.
+
+    Raises:
+        ImageReadError: an input that does not exist.
+        Faults: a manifest is wrong.
+    """
+    cases: list[Case] = []
+    for path in inputs:
+        if not path.exists():
+            raise ImageReadError("PP-INPUT-MISSING", path.name, "does not exist", "Check the path")
+        if path.suffix.lower() == ".csv":
+            cases += read_cohort(path).cases
+        else:
+            name = _case_id(path, len(cases) + 1, {case.case_id for case in cases})
+            cases.append(Case(name, pet=path, pet_units=units))
+    return cases
+
+
+def read_case(case: Case, *, strict: bool = False) -> PetReading:
+    """Read a case's PET as SUV.
+
+    Raises:
+        ImageReadError: the case has no PET, or it cannot be read.
+        SuvError: no SUV without guessing.
+    """
+    if case.pet is None:
+        raise ImageReadError(
+            "PP-CASE-PET", f"case {case.case_id}", "has ready-made MIPs only, a PET volume is needed", "Fill in `pet`"
+        )
+    return read_pet(case.pet, unit=case.pet_units, overrides=dict(case.header), strict=strict)
+
+
+def _case_id(path: Path, number: int, taken: set[str]) -> str:
+    name = path.name
+    for ending in NIFTI_ENDINGS:
+        name = name.removesuffix(ending)
+    reveals = any(word.lower() in name.lower() for word in identifying_words(path))
+    if not CASE_ID.fullmatch(name) or name in taken or reveals:
+        return f"case_{number}"
+    return name

@@ -1,0 +1,73 @@
+"""Output folders: never overwritten unasked, resumed by the same command, one process at a time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pointpet.core import OutputError, text_digest
+from pointpet.io.artefacts import LOCK_NAME, read_json, write_json
+
+REQUEST = ".request.json"
+"""What made the folder: a run with the same request resumes it, any other is refused."""
+
+
+def claim_folder(out: Path, kind: str, request: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Make `out` this request's folder, inside a held lock.
+
+    Raises:
+        OutputError: it holds another run's output or files of unknown origin, and `overwrite` is not set.
+    """
+    digest = text_digest({"kind": kind, "request": request})
+    marker = out / REQUEST
+    if marker.is_file():
+        held = read_json(marker)
+        if held.get("digest") == digest:
+            return
+        if not overwrite:
+            raise OutputError(
+                "PP-OUTPUT-EXISTS",
+                f"output folder {out.name}",
+                f"holds the output of another run ({held.get('kind', 'unknown')} with other settings or inputs)",
+                "Choose another folder, or pass --overwrite",
+            )
+        _empty(out)
+    elif _visible(out):
+        if not overwrite:
+            raise OutputError(
+                "PP-OUTPUT-EXISTS",
+                f"output folder {out.name}",
+                "holds files that no pointpet run of this kind made",
+                "Choose an empty folder, or pass --overwrite to replace its contents",
+            )
+        _refuse_precious(out)
+        _empty(out)
+    write_json(marker, {"kind": kind, "digest": digest})
+
+
+def _visible(out: Path) -> list[Path]:
+    return [path for path in out.iterdir() if not path.name.startswith(".")]
+
+
+def _refuse_precious(out: Path) -> None:
+    """`--overwrite` empties a folder; never one that holds the user's own manifest or the current directory."""
+    resolved = out.resolve()
+    if (out / "cohort.csv").exists() or resolved in {Path.home(), Path("/"), *Path.cwd().resolve().parents}:
+        raise OutputError(
+            "PP-OUTPUT-PRECIOUS",
+            f"output folder {out.name}",
+            "holds a cohort.csv that pointpet did not write, or contains the working directory",
+            "Choose another folder",
+        )
+
+
+def _empty(out: Path) -> None:
+    for path in list(out.iterdir()):
+        if path.name == LOCK_NAME:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

@@ -1,0 +1,173 @@
+"""A trained model on new scans."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from pointpet._version import __version__
+from pointpet.core import Case, Lesion, MipPair, PointpetError, Prediction
+from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
+from pointpet.io.model_folder import read_model
+from pointpet.io.pet import PetReading
+from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.base import CaseInput, FittedMethod
+from pointpet.methods.registry import build_method
+from pointpet.pipeline.config import PrepareSettings
+from pointpet.pipeline.inputs import expand_inputs, read_case
+from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.outputs import claim_folder
+from pointpet.pipeline.prediction_files import write_prediction
+from pointpet.pipeline.prepare import project_case
+from pointpet.quantify.suv_statistics import describe_lesions
+
+LOG = logging.getLogger(__name__)
+
+NOTICE = "Research use only. Not a medical device."
+
+
+@dataclass(frozen=True)
+class PredictOutcome:
+    """Summary rows by case, and what failed (case id, error)."""
+
+    rows: tuple[dict[str, Any], ...]
+    failures: tuple[tuple[str, PointpetError], ...]
+
+
+def predict_inputs(
+    model: Path,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    units: str | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    report: Report = silent,
+) -> PredictOutcome:
+    """Predict every input and write OUT/summary.csv and OUT/CASE/.
+
+    Raises:
+        ModelError: no usable model in `model`.
+        Faults, ImageReadError: wrong inputs.
+        OutputError: `out` holds something else.
+    """
+    record = load_model(model)[1]
+    cases = expand_inputs(inputs, units)
+    with lock_folder(out):
+        scans = [str(path.resolve()) for path in inputs]
+        asked = {"version": __version__, "model": record["weights_sha256"], "units": units, "inputs": scans}
+        claim_folder(out, "prediction", asked, overwrite=overwrite)
+        task = partial(_predict_case, model=model, out=out)
+        rows, failures = {}, []
+        described = map_tasks(task, cases, workers=workers, report=report, describe=lambda case: case.case_id)
+        for case, row, error in described:
+            if error is None:
+                rows[case.case_id] = row
+            else:
+                failures.append((case.case_id, error))
+        ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
+        write_csv(out / "summary.csv", ordered)
+    return PredictOutcome(tuple(ordered), tuple(failures))
+
+
+@lru_cache(maxsize=2)
+def load_model(folder: Path) -> tuple[FittedMethod, dict[str, Any]]:
+    """Read a model folder: the fitted method and model.json's record.
+
+    Raises:
+        ModelError: missing, damaged, foreign.
+    """
+    _, record = read_model(folder)
+    method = build_method(record["method"], TrainingSettings(), LocaliseSettings())
+    return method.load(folder), dict(record)
+
+
+def _predict_case(case: Case, *, model: Path, out: Path) -> dict[str, Any]:
+    folder = out / case.case_id
+    if (folder / "result.json").is_file():
+        return summary_row(read_json(folder / "result.json"))
+    fitted, record = load_model(model)
+    reading = read_case(case)
+    result, prediction, mips = predict_reading(fitted, record, reading, case.case_id)
+    partial_folder = out / f".{case.case_id}.partial"
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    write_prediction(partial_folder, prediction, mips, stored=reading.volume.stored)
+    write_csv(partial_folder / "lesions.csv", lesion_rows(result["lesions"]), columns=LESION_COLUMNS)
+    write_json(partial_folder / "result.json", result)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial_folder.replace(folder)
+    LOG.info("%s: %s, %d lesions", case.case_id, result["predicted"], len(result["lesions"]))
+    return summary_row(result)
+
+
+def predict_reading(
+    fitted: FittedMethod, record: Mapping[str, Any], reading: PetReading, case_id: str
+) -> tuple[dict[str, Any], Prediction, MipPair]:
+    """Predict one scan in memory.
+
+    Returns:
+        What result.json holds, the prediction itself, and the MIPs it was made from.
+    """
+    mips = project_case(reading.volume, PrepareSettings(**record["preprocessing"]))
+    prediction = fitted.predict(CaseInput(case_id, case_id, mips=mips, load_volume=lambda: reading.volume))
+    assert prediction.mask is not None
+    lesions = describe_lesions(reading.volume, prediction.mask, seeds_mm=prediction.seeds_mm)
+    result = {
+        "case_id": case_id,
+        "notice": NOTICE,
+        "pointpet_version": __version__,
+        "method": record["method"],
+        "model_sha256": record["weights_sha256"],
+        "predicted": prediction.predicted,
+        "probabilities": dict(prediction.probabilities),
+        "flags": [flag.value for flag in prediction.flags],
+        "lesions": [asdict(lesion) for lesion in lesions],
+        "warnings": list(reading.warnings),
+        "suv_notes": [asdict(note) for note in reading.notes],
+    }
+    return result, prediction, mips
+
+
+def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of summary.csv: the main lesion's figures and the case's totals."""
+    lesions = result["lesions"]
+    main = lesions[0] if lesions else {}
+    return {
+        "case_id": result["case_id"],
+        "predicted": result["predicted"],
+        **{f"probability_{name}": value for name, value in result["probabilities"].items()},
+        "lesions": len(lesions),
+        "suv_max": main.get("suv_max"),
+        "suv_mean": main.get("suv_mean"),
+        "suv_peak": main.get("suv_peak"),
+        "mtv_ml": sum(lesion["mtv_ml"] for lesion in lesions),
+        "tlg_g": sum(lesion["tlg_g"] for lesion in lesions),
+        **dict(zip(("x_mm", "y_mm", "z_mm"), main.get("centroid_mm", (None,) * 3), strict=True)),
+        "flags": " ".join(result["flags"]),
+        "warnings": len(result["warnings"]),
+    }
+
+
+def lesion_rows(lesions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of lesions.csv: coordinates a column each."""
+    rows = []
+    for lesion in lesions:
+        row: dict[str, Any] = {}
+        for name, value in lesion.items():
+            if name.endswith("_mm") and isinstance(value, list | tuple):
+                stem = name.removesuffix("_mm")
+                row |= {f"{stem}_{axis}_mm": part for axis, part in zip("xyz", value, strict=True)}
+            else:
+                row[name] = value
+        rows.append(row)
+    return rows
+
+
+LESION_COLUMNS = tuple(lesion_rows([asdict(Lesion(1, (0, 0, 0), (0, 0, 0), 0, 0, 0, 0, 0))])[0])
+"""Columns of lesions.csv, there also when a scan has no lesion."""

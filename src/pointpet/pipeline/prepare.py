@@ -1,0 +1,199 @@
+"""SUV -> MIPs -> cache: the part of the work that is the same for every method, done once a case."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointpet._version import __version__
+from pointpet.core import Case, Cohort, MipPair, ModelError, Plane, PointpetError, Volume, text_digest
+from pointpet.io.artefacts import lock_folder, read_json, write_json
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.mip_files import read_mip_pictures, read_mips, write_mips
+from pointpet.io.pet import read_pet
+from pointpet.pipeline.config import PrepareSettings
+from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.outputs import claim_folder
+from pointpet.project import project
+
+LOG = logging.getLogger(__name__)
+
+INDEX = "prepared.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCase:
+    """A case with its MIPs. `pixel_hash` is the hash of the image's voxels: the same scan has it under any name."""
+
+    case: Case
+    mips: MipPair
+    pixel_hash: str
+
+    def pixels(self) -> dict[Plane, np.ndarray]:
+        """Plane to (N, 2) fractional (row, column) of the case's points in the MIPs."""
+        if self.case.pixel_points:
+            return {plane: np.asarray(points) for plane, points in self.case.pixel_points.items()}
+        if not len(self.case.points_mm) or self.mips.origin_mm is None:
+            return {}
+        return {plane: self.mips.pixels(plane, self.case.points_mm) for plane in self.mips.planes}
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedCohort:
+    """Prepared cases in the manifest's order, and what failed (case id, error)."""
+
+    cases: tuple[PreparedCase, ...]
+    failures: tuple[tuple[str, PointpetError], ...] = ()
+    digest: str = ""
+
+    @property
+    def cohort(self) -> Cohort:
+        """The prepared cases as a cohort."""
+        return Cohort(tuple(prepared.case for prepared in self.cases), self.digest)
+
+
+def prepare_cohort(
+    cohort_path: Path,
+    out: Path,
+    settings: PrepareSettings,
+    *,
+    overwrite: bool = False,
+    workers: int = 1,
+    report: Report = silent,
+) -> PreparedCohort:
+    """Project every case of a manifest; cases already done, and unchanged since, are not read again.
+
+    Raises:
+        Faults: the manifest is wrong.
+        OutputError: `out` holds something else, or another process writes there.
+    """
+    cohort = read_cohort(cohort_path)
+    with lock_folder(out):
+        claim_folder(out, "prepared", {"format": FORMAT_VERSION, "settings": asdict(settings)}, overwrite=overwrite)
+        task = partial(_prepare_case, out=out, settings=settings)
+        failures = [
+            (case.case_id, error)
+            for case, _, error in map_tasks(
+                task, cohort.cases, workers=workers, report=report, describe=lambda case: case.case_id
+            )
+            if error is not None
+        ]
+        failed = {case_id for case_id, _ in failures}
+        order = [case.case_id for case in cohort.cases if case.case_id not in failed]
+        record = {
+            "format_version": FORMAT_VERSION,
+            "pointpet_version": __version__,
+            "settings": asdict(settings),
+            "cohort_digest": cohort.digest,
+            "cases": order,
+            "failures": [{"case_id": name, "code": error.code, "message": str(error)} for name, error in failures],
+        }
+        write_json(out / INDEX, record)
+    loaded = tuple(_load_case(out, case_id, cohort[case_id]) for case_id in order)
+    return PreparedCohort(loaded, tuple(sorted(failures, key=lambda item: item[0])), cohort.digest)
+
+
+def load_prepared(folder: Path) -> PreparedCohort:
+    """Read back a prepared folder without its manifest or images: labels, points and MIPs.
+
+    Raises:
+        ModelError: no prepared folder, or an unfinished one.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        raise ModelError(
+            "PP-PREPARED-MISSING", folder.name, f"holds no {INDEX}", "Give a folder that `pointpet prepare` wrote"
+        )
+    record = read_json(index)
+    cases = tuple(_load_case(folder, case_id, None) for case_id in record["cases"])
+    return PreparedCohort(cases, digest=record["cohort_digest"])
+
+
+def read_case_volume(case: Case) -> Volume:
+    """Read a case's PET as SUV, with what its manifest row adds to the header."""
+    if case.pet is None:
+        raise ModelError("PP-CASE-PET", case.case_id, "has ready-made MIPs only, a volume is needed", "Give `pet`")
+    try:
+        return read_pet(case.pet, unit=case.pet_units, overrides=dict(case.header)).volume
+    except PointpetError as error:
+        raise error.about(f"case {case.case_id}") from error
+
+
+def project_case(volume: Volume, settings: PrepareSettings) -> MipPair:
+    """MIPs of a volume as the settings ask."""
+    return project(volume, pixel_mm=settings.pixel_mm, interpolation=settings.interpolation)
+
+
+def hash_voxels(values: np.ndarray) -> str:
+    """Hash of an image's values: equal for the same scan under another case id."""
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).hexdigest()
+
+
+def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
+    record_path = out / "cases" / f"{case.case_id}.json"
+    mips_path = out / "cases" / f"{case.case_id}.npz"
+    source = _source_digest(case, settings)
+    known = read_json(record_path) if record_path.is_file() and mips_path.is_file() else {}
+    if known.get("source_digest") == source:
+        pixel_hash = known["pixel_hash"]
+    else:
+        mips, pixel_hash = _project_source(case, settings)
+        write_mips(mips_path, mips)
+        LOG.info("%s: projected", case.case_id)
+    write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, **_annotation(case)})
+
+
+def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, str]:
+    if case.pet is None:
+        mips = read_mip_pictures(case)
+        views = [mips.picture(plane).ravel() for plane in mips.planes]
+        return mips, hash_voxels(np.concatenate(views))
+    volume = read_case_volume(case)
+    return project_case(volume, settings), hash_voxels(volume.voxels)
+
+
+def _annotation(case: Case) -> dict[str, Any]:
+    """What training needs of the manifest's row; no path and nothing of the header."""
+    return {
+        "case_id": case.case_id,
+        "patient_id": case.patient_id,
+        "label": case.label,
+        "points_mm": np.asarray(case.points_mm).tolist(),
+        "pixel_points": {plane.value: np.asarray(points).tolist() for plane, points in case.pixel_points.items()},
+    }
+
+
+def _source_digest(case: Case, settings: PrepareSettings) -> str:
+    sources = [case.pet] if case.pet is not None else list(case.mips.values())
+    files: list[Path] = []
+    for source in sources:
+        files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    reading = [case.pet_units, dict(case.header), case.pixel_mm, case.mip_scale, case.mip_inverted]
+    return text_digest([facts, reading, asdict(settings), FORMAT_VERSION])
+
+
+def _load_case(folder: Path, case_id: str, case: Case | None) -> PreparedCase:
+    record = read_json(folder / "cases" / f"{case_id}.json")
+    mips = read_mips(folder / "cases" / f"{case_id}.npz")
+    if case is None:
+        case = _case_from_annotation(record)
+    return PreparedCase(case, mips, record["pixel_hash"])
+
+
+def _case_from_annotation(record: Mapping[str, Any]) -> Case:
+    return Case(
+        case_id=record["case_id"],
+        patient_id=record["patient_id"],
+        label=record["label"],
+        points_mm=np.array(record["points_mm"], np.float64).reshape(-1, 3),
+        pixel_points={Plane(name): np.array(points) for name, points in record["pixel_points"].items()},
+    )

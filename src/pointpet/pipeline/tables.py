@@ -1,0 +1,72 @@
+"""The study's tables, built from the result of each case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pointpet.core import Fold
+from pointpet.evaluate.summary import compare, summarise
+from pointpet.io.artefacts import read_json, write_csv
+from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.fold import case_folder
+
+SEGMENTATION_COLUMNS = (
+    "dice", "dice_hull", "nsd_2mm", "hd95_mm", "sensitivity", "fp_ml", "fn_ml", "hit", "hit_strict", "distance_mm",
+    "mtv_ml", "mtv_true_ml",
+)  # fmt: skip
+
+
+def collect_results(study: Path, methods: Sequence[str], folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """Every result.json of the study, by method, then fold, then case."""
+    results = []
+    for method in methods:
+        for fold in folds:
+            paths = [case_folder(study, method, case_id) / "result.json" for case_id in fold.test]
+            results += [read_json(path) for path in paths if path.is_file()]
+    return results
+
+
+def write_tables(
+    study: Path, results: Sequence[Mapping[str, Any]], record: Mapping[str, Any], configuration: Configuration
+) -> None:
+    """Write tables/*.csv."""
+    segmentation = pd.DataFrame([_segmentation_row(result) for result in results])
+    classification = pd.DataFrame(
+        [_classification_row(result) for result in results if result["predicted"] is not None],
+    )
+    patients = pd.read_csv(study / "folds.csv", dtype=str).set_index("case_id")["patient_id"]
+    folder = study / "tables"
+    write_csv(folder / "segmentation.csv", segmentation)
+    write_csv(folder / "classification.csv", classification)
+    settings = {"seed": record["seed"], "bootstrap": configuration.study.bootstrap}
+    for label, table in summarise(segmentation, classification, record["methods"], patients, **settings).items():
+        write_csv(folder / f"table_{file_stem(label)}.csv", table)
+    write_csv(folder / "comparisons.csv", compare(segmentation, patients, **settings))
+
+
+def file_stem(label: str) -> str:
+    """A class name as part of a file name: anything but letters, digits, `-` and `_` becomes `_`."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)
+
+
+def _segmentation_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    measures = dict(result["measures"])
+    row = {"method": result["method"], "label": result["label"], "case_id": result["case_id"], "fold": result["fold"]}
+    row |= {name: measures.pop(name, None) for name in SEGMENTATION_COLUMNS}
+    return row | measures
+
+
+def _classification_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "method": result["method"],
+        "case_id": result["case_id"],
+        "fold": result["fold"],
+        "truth": result["label"],
+        "predicted": result["predicted"],
+        **{f"probability_{name}": value for name, value in result["probabilities"].items()},
+    }

@@ -1,0 +1,89 @@
+"""Train one model on a whole cohort."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from pointpet._version import __version__
+from pointpet.core import ConfigError, TrainingError
+from pointpet.io.artefacts import lock_folder
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.methods.base import FitContext
+from pointpet.methods.registry import build_method
+from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.mapping import Report, silent
+from pointpet.pipeline.outputs import claim_folder
+from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
+from pointpet.pipeline.study import lesion_free_classes
+
+
+def train_model(
+    source: Path,
+    out: Path,
+    configuration: Configuration,
+    *,
+    method: str = "proposed",
+    seed: int = 0,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> None:
+    """Train `method` on a manifest or a prepared folder and write the model folder `out`.
+
+    Raises:
+        ConfigError: unknown method, or one that does not train.
+        TrainingError: no labelled case, or training failed.
+        OutputError: `out` holds something else.
+    """
+    built = build_method(method, configuration.training, configuration.localise)
+    if not built.supervision.trains:
+        raise ConfigError(
+            "PP-TRAIN-METHOD", f"method {method}", "has nothing to train", "Use it in `study`, or choose another method"
+        )
+    digest = load_prepared(source).digest if source.is_dir() else read_cohort(source).digest
+    asked = {
+        "version": __version__,
+        "configuration": configuration.as_dict(),
+        "method": method,
+        "seed": seed,
+        "source": digest,
+    }
+    with lock_folder(out):
+        claim_folder(out, "model", asked, overwrite=overwrite)
+        if (out / "model.json").is_file():
+            return
+        prepared = _prepared(source, out, configuration, report)
+        labelled = [case for case in prepared.cases if case.case.label is not None]
+        if not labelled:
+            raise TrainingError("PP-TRAIN-LABELS", "cohort", "has no labelled case", "Fill in the `label` column")
+        reader = VolumeReader()
+        inputs = [case_input(case, built.supervision.training, reader) for case in labelled]
+        context = FitContext(
+            seed=seed,
+            classes=prepared.cohort.classes,
+            lesion_free=lesion_free_classes(prepared.cohort, configuration),
+            preprocessing=asdict(configuration.prepare),
+            checkpoint_dir=out / ".checkpoint",
+            report=report,
+        )
+        built.fit(inputs, context).save(out)
+        for folder in (".checkpoint", ".prepared"):
+            shutil.rmtree(out / folder, ignore_errors=True)
+
+
+def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:
+    if source.is_dir():
+        return load_prepared(source)
+    prepared = prepare_cohort(source, out / ".prepared", configuration.prepare, overwrite=True, report=report)
+    if prepared.failures:
+        case_id, error = prepared.failures[0]
+        raise TrainingError(
+            error.code,
+            f"case {case_id}",
+            f"cannot be prepared ({len(prepared.failures)} of {len(prepared.failures) + len(prepared.cases)} cases "
+            f"failed): {error.problem}",
+            "Correct or remove the cases that `pointpet check` lists",
+        )
+    return prepared

@@ -7,10 +7,10 @@ without a human does. The outline rules of the same names in `pointpet.localise`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,6 +46,11 @@ class WholeScanThreshold:
 
     def save(self, folder: Path) -> None:
         """Write nothing: there are no parameters."""
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """Empty: there was no training."""
+        return {}
 
     def predict(self, case: CaseInput) -> Prediction:
         """Threshold the whole scan.
@@ -83,6 +88,11 @@ class ClickGrow:
 
     def save(self, folder: Path) -> None:
         """Write nothing: there are no parameters."""
+
+    @property
+    def training_record(self) -> Mapping[str, Any]:
+        """Empty: there was no training."""
+        return {}
 
     def predict(self, case: CaseInput) -> Prediction:
         """Grow from each click; without a click the mask is empty.

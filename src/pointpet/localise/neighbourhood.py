@@ -1,0 +1,169 @@
+"""The surroundings of a seed, cut out of an image of two or three axes, and growing regions in them.
+
+A neighbourhood has a fixed size about its seed and is zero outside the image, so nothing that works on it can see how
+large the image is or how far its border lies. Shape letters: D axes (2 or 3), S the neighbourhood's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """Voxels (or pixels) about a seed.
+
+    Args:
+        suv: (S) float32, 0 outside the image.
+        axes_mm: (D, D) columns are the voxel axes in mm.
+        point: (D) index in `suv` of what was clicked, or of the seed where there is no click.
+        seed: (D) index in `suv` of the voxel to grow from.
+        window: where `suv` meets the image: slices into the image.
+        inner: the same part as slices into `suv`.
+        allowed: (S) bool, voxels a region may take; all where None.
+        scan_max: highest SUV of the whole image.
+    """
+
+    suv: NDArray[np.float32]
+    axes_mm: NDArray[np.float64]
+    point: tuple[int, ...]
+    seed: tuple[int, ...]
+    window: tuple[slice, ...]
+    inner: tuple[slice, ...]
+    allowed: NDArray[np.bool_] | None
+    scan_max: float
+
+    @property
+    def seed_suv(self) -> float:
+        """SUV of the seed."""
+        return float(self.suv[self.seed])
+
+    @property
+    def spacing_mm(self) -> NDArray[np.float64]:
+        """(D,) voxel edge lengths in mm."""
+        return np.linalg.norm(self.axes_mm, axis=0)
+
+    @cached_property
+    def distance_mm(self) -> NDArray[np.float32]:
+        """(S) distance from `point` in mm."""
+        return np.sqrt(squared_distance(self.suv.shape, self.point, self.axes_mm))
+
+    def near_maximum(self, radius_mm: float) -> float:
+        """Highest SUV within `radius_mm` of the point, among the voxels allowed (the seed's where there is none)."""
+        near = self.distance_mm <= radius_mm
+        if self.allowed is not None:
+            near &= self.allowed
+        return float(max(self.suv[near].max(initial=0.0), self.seed_suv))
+
+    def grow(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The connected part (26 or 8 neighbours) of `wanted` that holds the seed, its holes filled; maybe empty."""
+        if self.allowed is not None:
+            wanted = wanted & self.allowed
+        return fill_holes(component_at(wanted, self.seed))
+
+    def paste(self, region: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Return `region` (S) in an otherwise empty image of `shape`."""
+        image = np.zeros(tuple(shape), bool)
+        image[self.window] = region[self.inner]
+        return image
+
+
+def squared_distance(shape: Sequence[int], index: Sequence[int], axes_mm: NDArray) -> NDArray[np.float32]:
+    """Squared distance in mm² of each voxel of `shape` from the voxel `index`, any voxel axes."""
+    steps = np.ogrid[tuple(slice(0, n) for n in shape)]
+    offsets = [step.astype(np.float32) - np.float32(at) for step, at in zip(steps, index, strict=True)]
+    total = np.zeros(tuple(shape), np.float32)
+    for row in np.asarray(axes_mm, np.float32):
+        world = sum((weight * offset for weight, offset in zip(row, offsets, strict=True) if weight), np.float32(0))
+        total += np.square(world)
+    return total
+
+
+def component_at(region: NDArray[np.bool_], index: Sequence[int]) -> NDArray[np.bool_]:
+    """The connected component of `region` at `index`, 8 or 26 neighbours; empty where `index` is not in it."""
+    if not region[tuple(index)]:
+        return np.zeros_like(region)
+    labels = cc3d.connected_components(region, connectivity=8 if region.ndim == 2 else 26)
+    return labels == labels[tuple(index)]
+
+
+def fill_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `region` with what it encloses; works on its bounding box only."""
+    boxes = ndimage.find_objects(region.astype(np.uint8))
+    if not boxes:
+        return region
+    filled = region.copy()
+    filled[boxes[0]] = ndimage.binary_fill_holes(region[boxes[0]])
+    return filled
+
+
+def cut(
+    image: NDArray[np.float32],
+    axes_mm: NDArray,
+    point: Sequence[int],
+    *,
+    extent_mm: float,
+    seed: Sequence[int] | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+    scan_max: float | None = None,
+) -> Neighbourhood:
+    """Cut `extent_mm` to either side of voxel `point` along each voxel axis out of `image`, zero beyond its edge.
+
+    `allowed` has the image's shape. The seed is the point unless given.
+    """
+    axes = np.asarray(axes_mm, np.float64)
+    reach = np.ceil(extent_mm / np.linalg.norm(axes, axis=0)).astype(int)
+    low, high = np.asarray(point) - reach, np.asarray(point) + reach + 1
+    shape = np.array(image.shape)
+    window = tuple(slice(int(a), int(b)) for a, b in zip(np.maximum(low, 0), np.minimum(high, shape), strict=True))
+    inner = tuple(slice(s.start - int(a), s.stop - int(a)) for s, a in zip(window, low, strict=True))
+    suv = np.zeros(tuple(high - low), np.float32)
+    suv[inner] = image[window]
+    permitted = None
+    if allowed is not None:
+        permitted = np.zeros(suv.shape, bool)
+        permitted[inner] = allowed[window]
+    return Neighbourhood(
+        suv=suv,
+        axes_mm=axes,
+        point=tuple(int(n) for n in reach),
+        seed=tuple(int(n) for n in np.asarray(point if seed is None else seed) - low),
+        window=window,
+        inner=inner,
+        allowed=permitted,
+        scan_max=float(image.max()) if scan_max is None else scan_max,
+    )
+
+
+def climb(suv: NDArray[np.float32], index: Sequence[int], allowed: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Walk uphill from `index` to the local maximum, always to the hottest allowed neighbour."""
+    here = tuple(int(n) for n in index)
+    while True:
+        box = tuple(slice(max(n - 1, 0), n + 2) for n in here)
+        heights = np.where(allowed[box], suv[box], -np.inf)
+        best = np.unravel_index(int(np.argmax(heights)), heights.shape)
+        if heights[best] <= suv[here]:
+            return here
+        here = tuple(int(step) + part.start for step, part in zip(best, box, strict=True))
+
+
+def hottest_within(
+    suv: NDArray[np.float32], axes_mm: NDArray, point: Sequence[int], radius_mm: float
+) -> tuple[int, ...]:
+    """Index of the hottest voxel within `radius_mm` of voxel `point`; the nearest of equals, then the first."""
+    around = cut(suv, axes_mm, point, extent_mm=radius_mm, scan_max=0.0)
+    inside = np.zeros(around.suv.shape, bool)
+    inside[around.inner] = True
+    inside &= around.distance_mm <= radius_mm + 1e-3
+    hottest = inside & (around.suv >= around.suv[inside].max())
+    chosen = np.unravel_index(int(np.argmin(np.where(hottest, around.distance_mm, np.inf))), around.suv.shape)
+    return tuple(
+        int(n) - part.start + image.start for n, part, image in zip(chosen, around.inner, around.window, strict=True)
+    )

@@ -1,0 +1,126 @@
+"""Everything about the step from maps or a click to a mask that a user can change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pointpet.core import ConfigError, Faults
+from pointpet.localise.outline import RULES
+
+HULL_OUTLINES = {
+    "hull": "The back-projected hull itself, without any SUV rule",
+    "hull_suv": "Component at the share of the maximum inside the hull, the same map threshold for seed and growth",
+}
+"""Outlines that need maps; a click alone has no hull."""
+
+
+def outline_names() -> tuple[str, ...]:
+    """Names that `LocaliseSettings.outline` accepts."""
+    return (*HULL_OUTLINES, *RULES)
+
+
+@dataclass(frozen=True)
+class LocaliseSettings:
+    """How maps or a click become a mask; checked when built, every fault reported together."""
+
+    outline: str = field(
+        default="share",
+        metadata={"doc": "Rule that draws the mask once the seed is found: hull, hull_suv, or a one-click rule"},
+    )
+    point_rule: str = field(default="share", metadata={"doc": "Rule of one-click segmentation"})
+    hull_threshold: float = field(
+        default=0.4, metadata={"doc": "Share of a map's maximum above which a pixel belongs to the hull"}
+    )
+    loose_threshold: float = field(
+        default=0.15, metadata={"doc": "Share of a map's maximum that bounds the region a mask may grow in"}
+    )
+    share: float = field(
+        default=0.41, metadata={"doc": "Share of the seed's SUV at which the rules `share` and `hull_suv` cut"}
+    )
+    snap_mm: float = field(
+        default=10.0, metadata={"doc": "A click moves to the hottest voxel this near before a rule grows from it"}
+    )
+    extent_mm: float = field(
+        default=180.0, metadata={"doc": "A mask reaches no farther from its seed than this along any voxel axis"}
+    )
+    max_lesions: int = field(default=1, metadata={"doc": "Most lesions to draw; 1 draws the main lesion alone"})
+    peak_threshold: float = field(
+        default=0.3, metadata={"doc": "Least value of a map's local maximum that may be a further lesion"}
+    )
+    peak_separation_mm: float = field(
+        default=24.0, metadata={"doc": "Local maxima of a map nearer to each other than this are one"}
+    )
+    peak_suv_share: float = field(
+        default=0.5,
+        metadata={
+            "doc": "A further lesion's SUV must reach this share of what both MIPs show there; else it is a ghost"
+        },
+    )
+    z_disagreement_mm: float = field(
+        default=32.0, metadata={"doc": "Peaks of the two views farther apart in z than this do not belong together"}
+    )
+    min_probability: float = field(
+        default=0.6, metadata={"doc": "Probability of the predicted class under which a case is flagged"}
+    )
+    border_margin_mm: float = field(
+        default=0.0,
+        metadata={"doc": "A hull this near to the edge of the scan is flagged; 0: only one that touches it"},
+    )
+    large_ml: float = field(default=1000.0, metadata={"doc": "Mask volume in mL above which a case is flagged"})
+    cold_suv: float = field(default=1.0, metadata={"doc": "SUV at the click under which it is flagged as cold"})
+    cold_share: float = field(
+        default=0.25, metadata={"doc": "Share of the hottest voxel within 20 mm under which a click is flagged as cold"}
+    )
+
+    def __post_init__(self) -> None:
+        faults = [*self._name_faults(), *self._share_faults(), *self._positive_faults()]
+        if faults:
+            raise faults[0] if len(faults) == 1 else Faults("localise", faults)
+
+    def _name_faults(self) -> list[ConfigError]:
+        allowed = {"outline": outline_names(), "point_rule": tuple(RULES)}
+        return [
+            _fault(name, f"must be one of {', '.join(names)}, got {getattr(self, name)!r}")
+            for name, names in allowed.items()
+            if getattr(self, name) not in names
+        ]
+
+    def _share_faults(self) -> list[ConfigError]:
+        names = ("hull_threshold", "loose_threshold", "share", "peak_threshold", "peak_suv_share")
+        faults = [
+            _fault(name, f"must lie over 0 and under 1, got {getattr(self, name)}")
+            for name in names
+            if not 0 < getattr(self, name) < 1
+        ]
+        faults += [
+            _fault(name, f"must lie from 0 to 1, got {getattr(self, name)}")
+            for name in ("min_probability", "cold_share")
+            if not 0 <= getattr(self, name) <= 1
+        ]
+        if not faults and self.loose_threshold > self.hull_threshold:
+            faults.append(
+                _fault(
+                    "loose_threshold",
+                    f"must not exceed hull_threshold {self.hull_threshold}, got {self.loose_threshold}",
+                )
+            )
+        return faults
+
+    def _positive_faults(self) -> list[ConfigError]:
+        faults = [
+            _fault(name, f"must be over 0, got {getattr(self, name)}")
+            for name in ("extent_mm", "peak_separation_mm", "large_ml")
+            if not getattr(self, name) > 0
+        ]
+        faults += [
+            _fault(name, f"must not be negative, got {getattr(self, name)}")
+            for name in ("snap_mm", "z_disagreement_mm", "border_margin_mm", "cold_suv")
+            if not getattr(self, name) >= 0
+        ]
+        if self.max_lesions < 1:
+            faults.append(_fault("max_lesions", f"must be 1 or more, got {self.max_lesions}"))
+        return faults
+
+
+def _fault(name: str, problem: str) -> ConfigError:
+    return ConfigError("PP-CONFIG-LOCALISE", f"localise.{name}", problem, "Correct the configuration")

@@ -1,0 +1,158 @@
+"""SUV statistics of a mask and of each of its lesions. A lesion is one 26-connected component.
+
+Shape letters: X, Y, Z voxels; N seeds or lesions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+from scipy.spatial.distance import pdist
+
+from pointpet.core import Lesion, Mask, Volume, require_same_grid
+
+PEAK_RADIUS_MM = 6.2
+"""Radius of the 1 mL sphere of SUVpeak as IBSI rounds it (reference manual 3.2.1: about 6.2 mm)."""
+
+
+@dataclass(frozen=True)
+class SuvSummary:
+    """A mask as a whole. SUVs in g/mL; NaN where the mask is empty.
+
+    Args:
+        suv_max, suv_mean: over all voxels of the mask.
+        suv_peak: highest mean of a 1 mL sphere centred in the mask.
+        mtv_ml: metabolic tumour volume; 0 for an empty mask.
+        tlg_g: total lesion glycolysis, SUVmean x MTV; 0 for an empty mask.
+        dmax_mm: distance between the centroids of the two lesions farthest apart; 0 with fewer than two.
+        lesion_count: 26-connected components.
+    """
+
+    suv_max: float
+    suv_mean: float
+    suv_peak: float
+    mtv_ml: float
+    tlg_g: float
+    dmax_mm: float
+    lesion_count: int
+
+
+def describe_lesions(
+    volume: Volume, mask: Mask, *, seeds_mm: NDArray[np.float64] | Sequence[Sequence[float]] | None = None
+) -> tuple[Lesion, ...]:
+    """Describe each lesion of `mask`, the main one first, then by TLG.
+
+    Args:
+        volume: SUV (X, Y, Z).
+        mask: on the volume's grid.
+        seeds_mm: (N, 3) world RAS+ mm; the lesion that holds the first seed is the main one. Without seeds, or where
+            the first lies in no lesion, it is the one of highest TLG.
+
+    Raises:
+        GeometryError: the mask lies on another grid.
+    """
+    require_same_grid("lesions", volume, mask)
+    labels = cc3d.connected_components(mask.voxels.copy(), connectivity=26)  # cc3d takes no read-only array
+    lesions = [
+        (number, _describe(volume, labels[box] == number, box))
+        for number, box in enumerate(ndimage.find_objects(labels), start=1)
+        if box is not None
+    ]
+    main = _label_at(mask, labels, seeds_mm)
+    lesions.sort(key=lambda item: (item[0] != main, -item[1].tlg_g, item[0]))
+    return tuple(Lesion(**{**vars(lesion), "number": order}) for order, (_, lesion) in enumerate(lesions, start=1))
+
+
+def suv_summary(volume: Volume, mask: Mask) -> SuvSummary:
+    """Describe `mask` as a whole.
+
+    Source of Dmax: Cottereau et al., J Nucl Med 2020;61:40-45 (the two lesions farthest apart).
+
+    Raises:
+        GeometryError: the mask lies on another grid.
+    """
+    lesions = describe_lesions(volume, mask)
+    if not lesions:
+        return SuvSummary(np.nan, np.nan, np.nan, mtv_ml=0.0, tlg_g=0.0, dmax_mm=0.0, lesion_count=0)
+    mtv_ml, tlg_g = sum(lesion.mtv_ml for lesion in lesions), sum(lesion.tlg_g for lesion in lesions)
+    centroids = np.array([lesion.centroid_mm for lesion in lesions])
+    return SuvSummary(
+        suv_max=max(lesion.suv_max for lesion in lesions),
+        suv_mean=tlg_g / mtv_ml,
+        suv_peak=max(lesion.suv_peak for lesion in lesions),
+        mtv_ml=mtv_ml,
+        tlg_g=tlg_g,
+        dmax_mm=float(pdist(centroids).max()) if len(lesions) > 1 else 0.0,
+        lesion_count=len(lesions),
+    )
+
+
+def suv_peak(volume: Volume, region: NDArray[np.bool_], box: tuple[slice, ...]) -> float:
+    """Highest mean of a 1 mL sphere centred at a voxel of the lesion.
+
+    The mean takes every voxel whose centre lies within 6.2 mm, in the lesion or not, beyond the image none: IBSI's
+    global intensity peak (0F91), reference manual 3.2.2.
+
+    Args:
+        volume: SUV (X, Y, Z).
+        region: the lesion's voxels inside `box`.
+        box: slices into the volume.
+    """
+    kernel = _sphere(volume.affine[:3, :3])
+    reach = [n // 2 for n in kernel.shape]
+    outer = tuple(
+        slice(max(part.start - r, 0), min(part.stop + r, n))
+        for part, r, n in zip(box, reach, volume.voxels.shape, strict=True)
+    )
+    suv = volume.voxels[outer].astype(np.float64)
+    total = signal.fftconvolve(suv, kernel, mode="same") if suv.size > 1 else suv * kernel.max()
+    count = signal.fftconvolve(np.ones_like(suv), kernel, mode="same")
+    means = total / np.maximum(np.rint(count), 1.0)
+    inner = tuple(slice(part.start - big.start, part.stop - big.start) for part, big in zip(box, outer, strict=True))
+    return float(means[inner][region].max())
+
+
+def _sphere(axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ones at voxels whose centre lies within the sphere about the middle voxel, odd in every axis."""
+    # The sphere's extent along voxel axis i is the radius times the length of row i of the inverse: right for oblique.
+    reach = np.floor(PEAK_RADIUS_MM * np.linalg.norm(np.linalg.inv(axes_mm), axis=1)).astype(int)
+    steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1)
+    return (np.linalg.norm(steps @ axes_mm.T, axis=-1) <= PEAK_RADIUS_MM).astype(np.float64)
+
+
+def _describe(volume: Volume, region: NDArray[np.bool_], box: tuple[slice, ...]) -> Lesion:
+    """One lesion, not numbered yet."""
+    start = np.array([part.start for part in box])
+    indices = np.argwhere(region) + start
+    values = volume.voxels[box][region].astype(np.float64)
+    mtv_ml = len(values) * volume.grid.voxel_ml
+    centroid, peak = volume.grid.world(np.stack([indices.mean(axis=0), indices[int(np.argmax(values))]]))
+    return Lesion(
+        number=0,
+        centroid_mm=_triple(centroid),
+        peak_mm=_triple(peak),
+        mtv_ml=mtv_ml,
+        tlg_g=float(values.mean()) * mtv_ml,
+        suv_max=float(values.max()),
+        suv_mean=float(values.mean()),
+        suv_peak=suv_peak(volume, region, box),
+    )
+
+
+def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in point)
+    return x, y, z
+
+
+def _label_at(mask: Mask, labels: NDArray, seeds_mm: NDArray | Sequence[Sequence[float]] | None) -> int:
+    """Label of the component at the first seed; 0 where there is none."""
+    seeds = np.asarray([] if seeds_mm is None else seeds_mm, np.float64).reshape(-1, 3)
+    if not len(seeds) or not mask.grid.contains(seeds[:1])[0]:
+        return 0
+    x, y, z = np.rint(mask.grid.indices(seeds[:1])[0]).astype(int)
+    return int(labels[x, y, z])

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from pointpet.localise.neighbourhood import climb, component_at, cut, fill_holes, hottest_within, squared_distance
+
+
+def test_cut_is_zero_beyond_the_image_and_pastes_back():
+    image = np.arange(27, dtype=np.float32).reshape(3, 3, 3) + 1
+    around = cut(image, np.eye(3), (0, 1, 2), extent_mm=2.0)
+    assert around.suv.shape == (5, 5, 5)
+    assert around.point == (2, 2, 2)
+    assert around.suv[around.point] == image[0, 1, 2]
+    assert around.suv[:2].max() == 0
+    assert np.count_nonzero(around.suv) == 3 * 3 * 3
+    np.testing.assert_array_equal(around.paste(around.suv > 5, image.shape), image > 5)
+
+
+def test_cut_reads_no_farther_than_the_extent():
+    image = np.ones((50, 50, 50), np.float32)
+    around = cut(image, np.diag([2.0, 4.0, 8.0]), (25, 25, 25), extent_mm=16.0)
+    assert around.suv.shape == (17, 9, 5)
+
+
+def test_distance_follows_oblique_axes():
+    axes = np.array([[3.0, 1.0, 0.0], [0.0, 2.0, 0.5], [0.0, 0.0, 4.0]])
+    found = squared_distance((4, 5, 6), (1, 2, 3), axes)
+    for index in np.ndindex(4, 5, 6):
+        expected = np.sum((axes @ (np.array(index) - (1, 2, 3))) ** 2)
+        assert found[index] == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_component_uses_corners_and_is_empty_off_the_region():
+    region = np.zeros((4, 4, 4), bool)
+    region[0, 0, 0] = region[1, 1, 1] = region[3, 3, 3] = True
+    assert component_at(region, (0, 0, 0)).sum() == 2
+    assert not component_at(region, (2, 0, 0)).any()
+
+
+def test_component_in_two_dimensions():
+    region = np.eye(5, dtype=bool)
+    assert component_at(region, (0, 0)).sum() == 5
+
+
+def test_holes_are_filled_and_the_input_stays():
+    region = np.zeros((7, 7, 7), bool)
+    region[1:6, 1:6, 1:6] = True
+    region[3, 3, 3] = False
+    filled = fill_holes(region)
+    assert filled[3, 3, 3]
+    assert not region[3, 3, 3]
+    assert filled.sum() == 125
+
+
+def test_climb_ends_on_the_local_maximum_of_the_allowed_voxels():
+    suv = np.zeros((1, 1, 9), np.float32)
+    suv[0, 0] = [0, 1, 2, 3, 2, 1, 5, 9, 5]
+    everywhere = np.ones(suv.shape, bool)
+    assert climb(suv, (0, 0, 1), everywhere) == (0, 0, 3)
+    assert climb(suv, (0, 0, 6), everywhere) == (0, 0, 7)
+    allowed = everywhere.copy()
+    allowed[0, 0, 7:] = False
+    assert climb(suv, (0, 0, 6), allowed) == (0, 0, 6)
+
+
+def test_hottest_within_ignores_hotter_voxels_farther_off():
+    suv = np.zeros((20, 20, 20), np.float32)
+    suv[5, 5, 5], suv[5, 5, 7], suv[5, 5, 9] = 1, 4, 9
+    assert hottest_within(suv, np.eye(3) * 4, (5, 5, 5), 10.0) == (5, 5, 7)
+    assert hottest_within(suv, np.eye(3) * 4, (5, 5, 5), 0.0) == (5, 5, 5)
+
+
+def test_hottest_within_takes_the_nearest_of_equals():
+    assert hottest_within(np.ones((9, 9, 9), np.float32), np.eye(3), (0, 4, 8), 3.0) == (0, 4, 8)

@@ -21,7 +21,7 @@ def body_threshold(volume: Volume) -> float:
     return BODY_SHARE * float(np.percentile(volume.voxels[::_EVERY, ::_EVERY, ::_EVERY], 99))
 
 
-def body_median(volume: Volume) -> float:
+def body_median_suv(volume: Volume) -> float:
     """Median of the voxels above `body_threshold`, in the volume's unit; 0 where there is none.
 
     In FDG-PET it is near 0.5 to 1 g/mL; outside 0.1 to 3 the numbers are hardly SUV.
@@ -38,5 +38,6 @@ def body_mask(volume: Volume) -> Mask:
 
     above: NDArray[np.bool_] = volume.voxels > body_threshold(volume)
     body = cc3d.largest_k(above, k=1, connectivity=6) > 0
-    filled = np.stack([ndimage.binary_fill_holes(slice_) for slice_ in np.moveaxis(body, 2, 0)], axis=2)
-    return Mask(filled, volume.affine)
+    within_slice = ndimage.generate_binary_structure(3, 1)
+    within_slice[:, :, [0, 2]] = False
+    return Mask(np.asarray(ndimage.binary_fill_holes(body, within_slice), bool), volume.affine)

@@ -1,0 +1,80 @@
+"""Folds, measures of a case, intervals and comparisons: what turns predictions into evidence."""
+
+from pointpet.evaluate.case_measures import MEASURES, measure_case
+from pointpet.evaluate.classification import (
+    Calibration,
+    FoldMean,
+    Interval,
+    accuracy,
+    auc_by_fold,
+    balanced_accuracy,
+    brier_score,
+    calibrate,
+    delong_covariance,
+    delong_interval,
+    fold_mean,
+    pr_auc,
+    roc_auc,
+    sensitivity,
+    specificity,
+    wilson_interval,
+)
+from pointpet.evaluate.comparisons import (
+    PairedComparison,
+    compare_paired,
+    holm,
+    nadeau_bengio_p,
+    paired_p,
+    rank_biserial,
+)
+from pointpet.evaluate.detection import HIT_TOLERANCE_MM, Detection, detect, peak_distance_mm
+from pointpet.evaluate.folds import assert_disjoint, make_folds, require_classes
+from pointpet.evaluate.intervals import fold_mean_interval, mean_interval, statistic_interval
+from pointpet.evaluate.overlap import NSD_TOLERANCE_MM, Overlap, compare_masks, compare_pictures, dice
+from pointpet.evaluate.summary import COMPARISON_COLUMNS, TABLE_COLUMNS, compare, summarise
+
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "HIT_TOLERANCE_MM",
+    "MEASURES",
+    "NSD_TOLERANCE_MM",
+    "TABLE_COLUMNS",
+    "Calibration",
+    "Detection",
+    "FoldMean",
+    "Interval",
+    "Overlap",
+    "PairedComparison",
+    "accuracy",
+    "assert_disjoint",
+    "auc_by_fold",
+    "balanced_accuracy",
+    "brier_score",
+    "calibrate",
+    "compare",
+    "compare_masks",
+    "compare_paired",
+    "compare_pictures",
+    "delong_covariance",
+    "delong_interval",
+    "detect",
+    "dice",
+    "fold_mean",
+    "fold_mean_interval",
+    "holm",
+    "make_folds",
+    "mean_interval",
+    "measure_case",
+    "nadeau_bengio_p",
+    "paired_p",
+    "peak_distance_mm",
+    "pr_auc",
+    "rank_biserial",
+    "require_classes",
+    "roc_auc",
+    "sensitivity",
+    "specificity",
+    "statistic_interval",
+    "summarise",
+    "wilson_interval",
+]

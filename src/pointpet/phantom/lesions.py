@@ -1,0 +1,250 @@
+"""Tumours, nodes and scattered lesions, in the patient's own millimetres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import label
+from scipy.special import ndtr
+
+from pointpet.phantom.body import SPINE_Y
+from pointpet.phantom.outcomes import TRAIT_NAMES
+from pointpet.phantom.shapes import Canvas, Field, Patch, ellipsoid, rotation_to, smooth_noise, tube
+from pointpet.phantom.thorax import Thorax
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """A lesion ready to paint.
+
+    Args:
+        patch: where it lies on the canvas.
+        support: share of each voxel inside its sharp outline, necrotic core included.
+        uptake: SUV of each voxel inside.
+        centre_mm: (3,) centroid of the support.
+        traits: what it is like: volume_ml, suv, heterogeneity, asphericity, necrosis_share.
+    """
+
+    patch: Patch
+    support: Field
+    uptake: Field
+    centre_mm: NDArray
+    traits: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a preset's lesions look.
+
+    Args:
+        suv_median, suv_spread: lognormal uptake. suv_least: lower limit.
+        roughness: amplitude of the outline's irregularity, share of the radius, for an average latent shape.
+        unevenness: log-scale deviation of the uptake inside, for an average latent heterogeneity.
+        necrosis: probability of a necrotic core in a tumour of 40 mm.
+        touching: probability that a lung tumour may touch the heart or the chest wall.
+    """
+
+    suv_median: float
+    suv_spread: float
+    suv_least: float
+    roughness: float
+    unevenness: float
+    necrosis: float
+    touching: float
+
+
+LOOKS = {
+    "default": Look(8.5, 0.40, 3.5, 0.22, 0.30, 0.45, 0.1),
+    "hard": Look(6.0, 0.45, 2.6, 0.28, 0.42, 0.55, 0.45),
+    "disease": Look(7.0, 0.45, 3.0, 0.22, 0.30, 0.35, 0.3),
+}
+
+
+def draw_latents(rng: np.random.Generator) -> dict[str, float]:
+    """Latent traits, standard normal: the same for either class."""
+    return {name: float(value) for name, value in zip(TRAIT_NAMES, rng.standard_normal(len(TRAIT_NAMES)), strict=True)}
+
+
+def lung_tumour(
+    canvas: Canvas,
+    thorax: Thorax,
+    scale: Sequence[float],
+    latents: dict[str, float],
+    *,
+    look: Look,
+    rng: np.random.Generator,
+) -> Lesion:
+    """A rounded, irregular tumour of 8 to 60 mm in a lung or at its hilum."""
+    diameter = 8 * 7.5 ** (float(ndtr(latents["size"])) ** 0.7)
+    centre = _place_in_lung(thorax, scale, diameter / 2, rng, touching=rng.random() < look.touching)
+    radii = 0.5 * diameter * np.exp(rng.normal(0, 0.07, 3))
+    reach = 0.85 * diameter + 6
+    patch = canvas.box(centre - reach, centre + reach)
+    outline = ellipsoid(patch, centre, radii, rotation_to(rng.standard_normal(3)))
+    outline = _roughen(outline, patch, diameter, latents, look, rng)
+    return _finish(canvas, patch, outline, diameter, latents, look=look, rng=rng)
+
+
+def oesophageal_tumour(
+    canvas: Canvas,
+    thorax: Thorax,
+    scale: Sequence[float],
+    latents: dict[str, float],
+    *,
+    look: Look,
+    rng: np.random.Generator,
+) -> Lesion:
+    """An irregular sleeve of 20 to 90 mm along the oesophagus."""
+    size = float(ndtr(latents["size"]))
+    length = 20 * 4.5 ** (size**0.8)
+    calibre = 7.5 + 9.5 * size * rng.uniform(0.75, 1.15)
+    path = thorax.oesophagus * np.asarray(scale)
+    low, high = path[-1, 2] + 0.5 * length, path[0, 2] - 0.5 * length - 25
+    middle = low + (high - low) * rng.beta(1.1, 1.5)
+    heights = middle + length * np.linspace(-0.5, 0.5, 7) * 0.98
+    order = np.argsort(path[:, 2])
+    line = np.column_stack([np.interp(heights, path[order, 2], path[order, axis]) for axis in range(3)])
+    line[:, :2] += rng.normal(0, 1.5, 2)
+    taper = np.sqrt(np.clip(1 - np.linspace(-1, 1, 7) ** 4, 0.15, 1)) * np.exp(rng.normal(0, 0.12, 7))
+    radii = np.minimum(calibre * taper, 0.5 * length)
+    ends = np.minimum(radii, 0.48 * length)
+    line[0, 2] += ends[0]
+    line[-1, 2] -= ends[-1]
+    patch, outline, _ = tube(canvas, line, radii, margin=0.8 * calibre + 4)
+    outline = _roughen(outline, patch, 2 * calibre, latents, look, rng)
+    return _finish(canvas, patch, outline, 2 * calibre, latents, look=look, rng=rng)
+
+
+def node(canvas: Canvas, centre: NDArray, diameter: float, suv: float, rng: np.random.Generator) -> Lesion:
+    """A small oval lesion."""
+    patch = canvas.box(centre - diameter - 4, centre + diameter + 4)
+    radii = 0.5 * diameter * np.exp(rng.normal(0, 0.15, 3))
+    outline = ellipsoid(patch, centre, radii, rotation_to(rng.standard_normal(3)))
+    outline += 0.06 * diameter * smooth_noise(rng, patch.axes, max(0.4 * diameter, 4))
+    uptake = suv * np.exp(0.15 * smooth_noise(rng, patch.axes, 6))
+    return _lesion(canvas, patch, outline, uptake, {"suv": suv})
+
+
+STATIONS = np.array(
+    [
+        (22, 36, 540),
+        (-22, 38, 540),
+        (18, 34, 565),
+        (-8, 28, 495),
+        (36, 34, 500),
+        (-40, 34, 502),
+        (46, 28, 480),
+        (-50, 26, 482),
+        (-18, 48, 525),
+        (44, 30, 600),
+        (-46, 30, 600),
+        (6, 50, 555),
+        (-6, 30, 450),
+    ],
+    float,
+)
+"""Lymph-node stations: x, distance in front of the spine, z, reference mm."""
+
+
+def draw_nodes(canvas: Canvas, scale: Sequence[float], look: Look, rng: np.random.Generator) -> list[Lesion]:
+    """Malignant mediastinal, hilar and supraclavicular nodes: the same distribution for either class."""
+    if rng.random() > 0.45:
+        return []
+    stations = STATIONS[rng.permutation(len(STATIONS))[: 1 + int(rng.geometric(0.5))]]
+    found = []
+    for x, ahead, z in stations + rng.normal(0, 4, (len(stations), 3)):
+        centre = np.array([x, float(SPINE_Y(z)) + ahead - 8, z]) * np.asarray(scale)
+        suv = max(look.suv_least, look.suv_median * 0.75 * float(np.exp(rng.normal(0, 0.35))))
+        found.append(node(canvas, centre, float(rng.uniform(8, 18)), suv, rng))
+    return found
+
+
+def paint_lesion(canvas: Canvas, lesion: Lesion) -> None:
+    """Put a lesion onto the canvas."""
+    region = canvas.activity[lesion.patch.slices]
+    region += lesion.support * (lesion.uptake - region)
+
+
+def _place_in_lung(
+    thorax: Thorax, scale: Sequence[float], radius: float, rng: np.random.Generator, *, touching: bool
+) -> NDArray:
+    """A centre in a lung, deep enough that most of the tumour is inside it and, unless `touching`, off the heart."""
+    sizes = np.asarray(scale)
+    reach = radius / float(sizes.min())
+    candidates = np.argwhere(thorax.lungs < -3)
+    candidates = candidates[rng.integers(len(candidates), size=400)]
+    depth = -thorax.lungs[tuple(candidates.T)]
+    places = np.column_stack([axis[index] for axis, index in zip(thorax.patch.axes, candidates.T, strict=True)])
+    to_heart = np.linalg.norm(places - thorax.heart_centre, axis=1) - thorax.heart_radius
+    wanted = np.minimum(0.75 * reach, 26)
+    if touching:
+        near = (to_heart < reach + 6) & (to_heart > 0.35 * reach) & (depth > 0.3 * reach)
+        good = np.flatnonzero(near if near.any() else depth > 0.4 * wanted)
+    else:
+        good = np.flatnonzero((depth > wanted) & (to_heart > reach + 14))
+    if good.size == 0:
+        good = np.argsort(-(depth + np.minimum(to_heart - reach, 0)))[:5]
+    return places[good[0]] * sizes
+
+
+def _roughen(
+    outline: Field, patch: Patch, diameter: float, latents: dict[str, float], look: Look, rng: np.random.Generator
+) -> Field:
+    """Perturb an outline by smooth noise at two scales; the latent shape sets how much."""
+    amplitude = look.roughness * float(np.exp(0.45 * latents["shape"]))
+    amplitude = min(amplitude, 0.5)
+    coarse = smooth_noise(rng, patch.axes, max(0.45 * diameter, 6.0))
+    detail = smooth_noise(rng, patch.axes, max(0.2 * diameter, 4.0))
+    return (outline + 0.5 * diameter * amplitude * (0.8 * coarse + 0.35 * detail)).astype(np.float32)
+
+
+def _finish(
+    canvas: Canvas,
+    patch: Patch,
+    outline: Field,
+    diameter: float,
+    latents: dict[str, float],
+    *,
+    look: Look,
+    rng: np.random.Generator,
+) -> Lesion:
+    """Give an outline its uptake: uneven, sometimes with a necrotic core."""
+    outline = _largest_part(outline)
+    suv = max(look.suv_least, look.suv_median * float(np.exp(look.suv_spread * latents["uptake"])))
+    uneven = min(look.unevenness * float(np.exp(0.45 * latents["heterogeneity"])), 0.9)
+    field = 0.85 * smooth_noise(rng, patch.axes, max(0.4 * diameter, 7.0))
+    field += 0.5 * smooth_noise(rng, patch.axes, max(0.16 * diameter, 4.0))
+    uptake = suv * np.exp(uneven * field - 0.5 * uneven**2)
+    chance, depth_share = rng.random(), rng.uniform(0.35, 0.6)
+    core_value = rng.uniform(0.12, 0.4)
+    core_field = smooth_noise(rng, patch.axes, max(0.35 * diameter, 6.0))
+    share = 0.0
+    if diameter > 18 and chance < look.necrosis * min(diameter / 40, 1.4):
+        core = outline + depth_share * 0.5 * diameter + 0.1 * diameter * core_field
+        dead = canvas.coverage(core)
+        uptake = uptake * (1 - dead * (1 - core_value))
+        share = float(dead.sum() / max(canvas.coverage(outline).sum(), 1))
+    traits = {"suv": suv, "heterogeneity": uneven, "necrosis_share": share}
+    return _lesion(canvas, patch, outline, uptake, traits)
+
+
+def _lesion(canvas: Canvas, patch: Patch, outline: Field, uptake: NDArray, traits: dict[str, float]) -> Lesion:
+    support = canvas.coverage(outline)
+    total = max(float(support.sum()), 1e-6)
+    axes = (patch.x, patch.y, patch.z)
+    centre = np.array([float((support * axis).sum()) / total for axis in axes])
+    voxel_ml = float(np.prod([axis[1] - axis[0] for axis in canvas.axes])) / 1000
+    return Lesion(patch, support, uptake.astype(np.float32), centre, {**traits, "volume_ml": total * voxel_ml})
+
+
+def _largest_part(outline: Field) -> Field:
+    """Keep the largest connected part of a roughened outline."""
+    parts, count = label(outline < 0)
+    if count <= 1:
+        return outline
+    largest = int(np.argmax(np.bincount(parts.ravel())[1:])) + 1
+    stray = (parts != largest) & (parts > 0)
+    return np.where(stray, np.float32(2), outline)

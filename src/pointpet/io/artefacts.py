@@ -27,6 +27,9 @@ LOCK_NAME = ".pointpet.lock"
 PART_PREFIX = ".part-"
 """Names of unfinished files start so; the rest keeps the final name, so that its ending still tells the format."""
 
+_HELD: set[int] = set()
+"""File handles of the locks that this process holds."""
+
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -188,13 +191,25 @@ def lock_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(
             "PP-OUT-LOCKED", folder.name, "another pointpet process is writing here", "Wait for it, or choose another"
         )
+    _HELD.add(handle)
     try:
         for leftover in folder.rglob(f"{PART_PREFIX}*"):
             leftover.unlink(missing_ok=True)
         yield folder
     finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
+        if handle in _HELD:
+            _HELD.discard(handle)
+            path.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def _drop_locks() -> None:
+    """Close a forked child's copies, or a worker that outlives its killed parent would hold the lock for ever."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+os.register_at_fork(after_in_child=_drop_locks)
 
 
 def _acquire(path: Path) -> int | None:

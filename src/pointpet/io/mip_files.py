@@ -85,6 +85,11 @@ def read_mip_pictures(case: Case) -> MipPair:
     return MipPair(views.get(Plane.CORONAL), views.get(Plane.SAGITTAL), case.pixel_mm)
 
 
+def read_picture_masks(case: Case) -> dict[Plane, NDArray[np.bool_]]:
+    """Read all 2D masks that a case has, plane to (U, Z) bool; raises as `read_picture_mask`."""
+    return {plane: read_picture_mask(case, plane) for plane in case.mip_masks}
+
+
 def read_picture_mask(case: Case, plane: Plane) -> NDArray[np.bool_]:
     """Read a case's 2D mask, (U, Z) bool; every value over 0 is foreground.
 

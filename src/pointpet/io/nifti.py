@@ -41,6 +41,12 @@ LARGEST_GZIP_RATIO = 250
 """PET shrinks 2- to 20-fold in gzip; what grows more than this, and to more than `FREE_BYTES`, is no PET."""
 FREE_BYTES = 64 * 2**20
 
+LARGEST_COORDINATE_MM = 1e5
+"""A hundred metres."""
+
+_MILLIMETRES = (0, 2)
+"""Codes of the header's xyzt_units for "not stated" and millimetres (NIfTI-1 standard, NIFTI_UNITS)."""
+
 _LFS_POINTER = b"version https://git-lfs"
 _GZIP_MAGIC = b"\x1f\x8b"
 _ENDINGS = (".nii", ".nii.gz")
@@ -219,8 +225,10 @@ def _check_header(path: Path, image: Nifti1Image) -> None:
         raise _error(
             path, "GEOMETRY", "its header gives no position (qform and sform codes are 0)", "Export it with geometry"
         )
-    if header.get_xyzt_units()[0] in ("meter", "micron"):
-        raise _error(path, "UNITS", f"lengths must be in mm, got {header.get_xyzt_units()[0]}", "Convert it to mm")
+    length_unit = int(header["xyzt_units"]) % 8
+    if length_unit not in _MILLIMETRES:
+        named = {1: "metres", 3: "micrometres"}.get(length_unit, f"code {length_unit}")
+        raise _error(path, "UNITS", f"lengths must be in mm, got {named}", "Convert it to mm")
 
 
 def _check_size(path: Path, image: Nifti1Image, size: int, largest_ratio: int | None) -> None:
@@ -248,6 +256,8 @@ def _stored_grid(path: Path, image: Nifti1Image) -> Grid:
     steps = [float(step) for step in _raw_steps(path, image)]
     if not all(step > 0 for step in steps):
         raise _error(path, "SPACING", f"voxel sizes must be over 0 mm, got {steps}", "Correct pixdim in the header")
+    if not np.abs(image.affine).max() <= LARGEST_COORDINATE_MM:
+        raise _error(path, "GEOMETRY", "its affine is not finite, or far beyond any scanner", "Export it with geometry")
     try:
         return Grid(image.shape[:3], image.affine)  # type: ignore[arg-type]
     except GeometryError as error:

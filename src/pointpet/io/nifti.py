@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.nifti1 import Nifti1Extension, Nifti1Image
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
@@ -204,7 +206,9 @@ def _open(path: Path, largest_ratio: int | None) -> Nifti1Image:
     if zipped != path.name.lower().endswith(".gz"):
         held = "gzip data" if zipped else "no gzip data"
         raise _error(path, "READ", f"holds {held}, unlike its name's ending", "Rename it, or export it again")
-    with _readable(path):
+    # What nibabel would print about a doubtful header is either judged below or of no consequence.
+    with _readable(path), LoggingOutputSuppressor(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         image = nib.load(path, mmap=False)  # pyright: ignore[reportPrivateImportUsage]
     if not isinstance(image, Nifti1Image):
         raise _error(path, "READ", "cannot be read as NIfTI", "Check that it is a whole NIfTI-1 or -2 file")
@@ -256,10 +260,11 @@ def _stored_grid(path: Path, image: Nifti1Image) -> Grid:
     steps = [float(step) for step in _raw_steps(path, image)]
     if not all(step > 0 for step in steps):
         raise _error(path, "SPACING", f"voxel sizes must be over 0 mm, got {steps}", "Correct pixdim in the header")
-    if not np.abs(image.affine).max() <= LARGEST_COORDINATE_MM:
+    affine = np.asarray(image.affine, np.float64)
+    if not np.abs(affine).max() <= LARGEST_COORDINATE_MM:
         raise _error(path, "GEOMETRY", "its affine is not finite, or far beyond any scanner", "Export it with geometry")
     try:
-        return Grid(image.shape[:3], image.affine)  # type: ignore[arg-type]
+        return Grid(image.shape[:3], affine)  # type: ignore[arg-type]
     except GeometryError as error:
         raise _error(path, "GEOMETRY", f"its {error.subject} is wrong: {error.problem}", error.remedy) from error
 

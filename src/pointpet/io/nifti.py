@@ -13,7 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.nifti1 import Nifti1Extension, Nifti1Image
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
@@ -190,6 +190,18 @@ def _readable(path: Path) -> Iterator[None]:
         raise _error(path, "READ", "cannot be read as NIfTI", "Check that it is a whole NIfTI-1 or -2 file") from error
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep nibabel from printing about a doubtful header: what matters of it is judged here."""
+    was_disabled, nibabel_logger.disabled = nibabel_logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        nibabel_logger.disabled = was_disabled
+
+
 def _open(path: Path, largest_ratio: int | None) -> Nifti1Image:
     """Open a file, judge its header and what its voxels would take, and read none of them yet."""
     if not is_nifti(path):
@@ -206,9 +218,7 @@ def _open(path: Path, largest_ratio: int | None) -> Nifti1Image:
     if zipped != path.name.lower().endswith(".gz"):
         held = "gzip data" if zipped else "no gzip data"
         raise _error(path, "READ", f"holds {held}, unlike its name's ending", "Rename it, or export it again")
-    # What nibabel would print about a doubtful header is either judged below or of no consequence.
-    with _readable(path), LoggingOutputSuppressor(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with _readable(path), _quiet():
         image = nib.load(path, mmap=False)  # pyright: ignore[reportPrivateImportUsage]
     if not isinstance(image, Nifti1Image):
         raise _error(path, "READ", "cannot be read as NIfTI", "Check that it is a whole NIfTI-1 or -2 file")

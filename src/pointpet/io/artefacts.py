@@ -184,7 +184,7 @@ def lock_folder(folder: Path) -> Iterator[Path]:
     path = folder / LOCK_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = _acquire(path)
+        handle = acquire_lock(path)
     except OSError as error:
         raise _named(folder, error) from error
     if handle is None:
@@ -212,7 +212,7 @@ def _drop_locks() -> None:
 os.register_at_fork(after_in_child=_drop_locks)
 
 
-def _acquire(path: Path) -> int | None:
+def acquire_lock(path: Path) -> int | None:
     """Open and lock `path`; None where another process holds it."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -221,7 +221,9 @@ def _write_predictions(folder: Path, rows: list[dict]) -> None:
         prediction = make_prediction(case, case_id, number, min(offset, 40.0), maps=row["hit"] is not None)
         target = folder / "predictions" / method / case_id
         target.mkdir(parents=True)
-        (target / "mip.png").write_bytes(render_case_picture(case.mips, prediction, case.truth))
+        (target / "mip.png").write_bytes(
+            render_case_picture(case.mips, prediction, prediction.picture_masks, case.truth)
+        )
         result = {
             "case_id": case_id,
             "method": method,

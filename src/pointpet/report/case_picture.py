@@ -40,30 +40,33 @@ Pictures = Mapping[Plane, NDArray[np.bool_]]
 def render_case_picture(
     mips: MipPair,
     prediction: Prediction,
+    predicted_pictures: Pictures,
     truth_pictures: Pictures,
-    *,
-    predicted_pictures: Pictures | None = None,
 ) -> bytes:
     """Draw a case as PNG: coronal and sagittal side by side, head up, inverted grey, SUV 0 to 7.
 
     Args:
         mips: the views, at the pixel size of the prediction's maps.
         prediction: maps and peaks are taken from here.
-        truth_pictures: plane to (U, Z) bool, drawn as a green line; may be empty.
-        predicted_pictures: plane to (U, Z) bool, the predicted mask as projected, drawn as a dashed magenta line;
-            `prediction.picture_masks` if absent.
+        predicted_pictures: plane to (U, Z) bool, the predicted mask as projected, drawn as a dashed magenta line.
+        truth_pictures: plane to (U, Z) bool, drawn as a green line; empty where there is none.
 
     Returns:
         A PNG file's bytes, with a palette, at most about 900 x 700 pixels. It names no case.
     """
-    predicted = prediction.picture_masks if predicted_pictures is None else predicted_pictures
     scale = _scale(mips)
     panels = [
-        _panel(mips, prediction, {"truth": truth_pictures.get(plane), "prediction": predicted.get(plane)}, plane, scale)
+        _panel(
+            mips,
+            prediction,
+            {"truth": truth_pictures.get(plane), "prediction": predicted_pictures.get(plane)},
+            plane,
+            scale,
+        )
         for plane in mips.planes
     ]
     width = sum(panel.width for panel in panels) + _GAP * (len(panels) - 1) + 2 * _MARGIN
-    shown = _shown(mips, prediction, truth_pictures, predicted)
+    shown = _shown(mips, prediction, truth_pictures, predicted_pictures)
     sheet = Image.new("RGB", (max(width, 80 + 100 * len(shown)), panels[0].height + _MARGIN + _LEGEND), "white")
     left = _MARGIN
     for panel in panels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import warnings
 import zlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.imageglobals import logger as nibabel_logger
 from nibabel.nifti1 import Nifti1Extension, Nifti1Image
@@ -48,6 +50,9 @@ LARGEST_COORDINATE_MM = 1e5
 
 _MILLIMETRES = (0, 2)
 """Codes of the header's xyzt_units for "not stated" and millimetres (NIfTI-1 standard, NIFTI_UNITS)."""
+
+_TRAILING_BYTES = 2**20
+"""How far behind the voxels a gzip file is read for its checksum; no more, since a bomb may follow."""
 
 _LFS_POINTER = b"version https://git-lfs"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -247,12 +252,12 @@ def _check_header(path: Path, image: Nifti1Image) -> None:
 
 def _check_size(path: Path, image: Nifti1Image, size: int, largest_ratio: int | None) -> None:
     """Compare what the header asks for with what the file can hold, before anything is allocated."""
-    asked = int(np.prod([int(n) for n in image.shape], dtype=object)) * image.header.get_data_dtype().itemsize
+    asked = _asked_bytes(image)
     if largest_ratio is None and asked > size:
         raise _error(
             path,
             "TRUNCATED",
-            f"its header asks for {asked:,} bytes of voxels, the file has {size:,}",
+            f"its header asks for {asked:,} bytes, the file has {size:,}",
             "Copy or export the file again",
         )
     unlikely = largest_ratio is not None and asked > FREE_BYTES and asked > size * largest_ratio
@@ -290,10 +295,29 @@ def _raw_steps(path: Path, image: Nifti1Image) -> NDArray[np.float64]:
 def _voxels(path: Path, image: Nifti1Image, *, whole: bool = False) -> NDArray:
     """The voxels in the file's order: float32, or for a `whole`-number image in its own type where it has one."""
     with _readable(path), np.errstate(over="ignore", invalid="ignore"):
-        voxels = np.asanyarray(image.dataobj)
+        voxels = np.asanyarray(_proxy(path, image))
         if not (whole and voxels.dtype.kind in "iu"):
             voxels = voxels.astype(np.float32, copy=False)
     return voxels.reshape(image.shape[:3], order="F")
+
+
+def _proxy(path: Path, image: Nifti1Image) -> ArrayProxy:
+    """The voxels of `image`; out of a gzip file whose checksum was verified, before which nibabel alone stops."""
+    proxy = image.dataobj
+    assert isinstance(proxy, ArrayProxy)
+    if not _is_zipped(path):
+        return proxy
+    with gzip.open(path) as file:
+        content = file.read(_asked_bytes(image))
+        file.read(_TRAILING_BYTES)
+    return ArrayProxy(io.BytesIO(content), (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter))
+
+
+def _asked_bytes(image: Nifti1Image) -> int:
+    """How many bytes the header says that the file has, itself included."""
+    proxy = image.dataobj
+    assert isinstance(proxy, ArrayProxy)
+    return int(proxy.offset) + int(np.prod([int(n) for n in proxy.shape], dtype=object)) * proxy.dtype.itemsize
 
 
 def _refuse_undefined(path: Path, voxels: NDArray) -> None:

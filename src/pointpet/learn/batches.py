@@ -1,0 +1,158 @@
+"""Views of training cases, their split into training and validation, and the batches of an epoch.
+
+Order and augmentation of an epoch follow from the seed and the epoch's number alone, so that a training that goes on
+from a checkpoint sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointpet.core import Plane, generator
+from pointpet.learn.augment import augmented
+from pointpet.learn.backend import torch
+from pointpet.learn.example import Example
+from pointpet.learn.pictures import network_input
+from pointpet.learn.settings import TrainingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One view of a case as the network sees it.
+
+    Args:
+        values: (H, W) float32 in [0, 1], sides multiples of the map's stride.
+        points: (N, 2) fractional (row, column) in `values`; (0, 2) where there is none.
+        plane: which view. label: the class's index. case_id, patient_id: whose.
+    """
+
+    values: NDArray[np.float32]
+    points: NDArray[np.float64]
+    plane: Plane
+    label: int
+    case_id: str
+    patient_id: str
+
+
+class Batch(NamedTuple):
+    """Views padded to one size.
+
+    Args:
+        images: (B, 1, H, W) float32. sizes: (B, 2) each view's own rows and columns.
+        points: (B, N, 2) in pixels of `images`, NaN where a view has fewer. labels: (B,).
+        coronal: (B,) bool.
+    """
+
+    images: torch.Tensor
+    sizes: torch.Tensor
+    points: torch.Tensor
+    labels: torch.Tensor
+    coronal: torch.Tensor
+
+
+def views_of(examples: Sequence[Example], classes: Sequence[str], settings: TrainingSettings) -> list[View]:
+    """All views of `examples`, ordered by case id, so that the order of loading has no influence."""
+    views = []
+    for example in sorted(examples, key=lambda item: item.case_id):
+        for plane in example.mips.planes:
+            values, frame = network_input(example.mips.picture(plane), example.mips.pixel_mm, settings)
+            views.append(
+                View(
+                    values,
+                    frame.to_input(example.points(plane)),
+                    plane,
+                    classes.index(example.label),
+                    example.case_id,
+                    example.patient_id,
+                )
+            )
+    return views
+
+
+def split_validation(views: Sequence[View], share: float, seed: int) -> tuple[list[View], list[View]]:
+    """Split into training and validation part by patient, within each class (a patient's class is its first view's).
+
+    Each class gives `share` of its patients, at least one, and keeps at least one; a share of 0 gives none.
+    """
+    patients: dict[str, int] = {}
+    for view in views:
+        patients.setdefault(view.patient_id, view.label)
+    held: set[str] = set()
+    for label in sorted(set(patients.values())):
+        members = sorted(patient for patient, own in patients.items() if own == label)
+        count = min(max(1, round(share * len(members))), len(members) - 1) if share > 0 else 0
+        held.update(generator(seed, "validation", label).permutation(members)[:count].tolist())
+    training = [view for view in views if view.patient_id not in held]
+    return training, [view for view in views if view.patient_id in held]
+
+
+def collate(views: Sequence[View]) -> Batch:
+    """Pad `views` with 0 to one size."""
+    sizes = torch.tensor([view.values.shape for view in views])
+    height, width = sizes.amax(0).tolist()
+    most = max(1, *(len(view.points) for view in views))
+    images = torch.zeros(len(views), 1, height, width)
+    points = torch.full((len(views), most, 2), torch.nan)
+    for index, view in enumerate(views):
+        images[index, 0, : view.values.shape[0], : view.values.shape[1]] = torch.from_numpy(view.values)
+        points[index, : len(view.points)] = torch.from_numpy(view.points).float()
+    return Batch(
+        images,
+        sizes,
+        points,
+        torch.tensor([view.label for view in views]),
+        torch.tensor([view.plane is Plane.CORONAL for view in views]),
+    )
+
+
+class TrainingBatches:
+    """The shuffled, augmented batches of one epoch; iterable more than once with one result."""
+
+    def __init__(self, views: Sequence[View], settings: TrainingSettings, *, seed: int, epoch: int) -> None:
+        self._views = views
+        self._settings = settings
+        self._seed = seed
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return batches_of(len(self._views), self._settings.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = generator(self._seed, "order", self._epoch).permutation(len(self._views))
+        random = generator(self._seed, "augmentation", self._epoch)
+        for chosen in np.array_split(order, len(self)):
+            batch = collate([self._views[index] for index in chosen])
+            images, points = augmented(
+                batch.images,
+                batch.sizes,
+                batch.points,
+                batch.coronal,
+                settings=self._settings,
+                random=random,
+            )
+            yield batch._replace(images=images, points=points)
+
+
+class ValidationBatches:
+    """The validation part in its own order, unchanged."""
+
+    def __init__(self, views: Sequence[View], batch_size: int) -> None:
+        self._views = views
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        return batches_of(len(self._views), self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self._views), self._batch_size):
+            yield collate(self._views[start : start + self._batch_size])
+
+
+def batches_of(views: int, batch_size: int) -> int:
+    """Batches that `views` make, the last one included."""
+    return -(-views // batch_size)

@@ -1,0 +1,114 @@
+"""The eight-layer network whose class scores are means of its class activation maps.
+
+Shape letters: B views, C classes, H, W rows and columns of the input, h, w those of the map (H / stride, W / stride).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pointpet.core import Plane
+from pointpet.learn.backend import functional, nn, torch
+from pointpet.learn.settings import TrainingSettings
+
+POOLED_LAYERS = {4: (0, 2), 8: (0, 2, 4), 16: (0, 2, 4, 6)}
+"""Stride of the map to the layers (from 0) that a 2 x 2 max-pooling follows. The first is pooled at once: at full
+resolution a layer costs as much as the rest together."""
+
+NORM_MOMENTUM = 0.2
+"""Share of a batch in the running statistics. An epoch has a dozen batches only: with torch's 0.1 the statistics lag
+behind the weights, and a network that is right in training is at chance in validation for the first ten epochs."""
+
+BOTH_VIEWS = "both"
+
+
+class Scores(NamedTuple):
+    """Class scores (B, C), raw class activation maps (B, C, h, w) and which of their cells exist (B, h, w) bool."""
+
+    logits: torch.Tensor
+    maps: torch.Tensor
+    valid: torch.Tensor
+
+
+class EightLayerNetwork(nn.Module):
+    """Eight times 3 x 3 convolution, batch normalisation and ReLU, max-pooling between; mean over the map; linear.
+
+    The linear layer is applied before the mean, which is the same: the score of class c is the mean of its raw map
+    M_c = W_c^T f over the cells that exist, plus a bias. The map itself has no bias.
+
+    Args:
+        widths: channels of the eight layers.
+        stride: edge of a map's cell in input pixels.
+        classes: number of classes.
+    """
+
+    def __init__(self, widths: tuple[int, ...], stride: int, classes: int) -> None:
+        super().__init__()
+        inputs = (1, *widths[:-1])
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, padding=1, bias=False) for before, after in zip(inputs, widths, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
+        self.pooled = POOLED_LAYERS[stride]
+        self.head = nn.Conv2d(widths[-1], classes, 1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(classes))
+        for convolution in self.convolutions:
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")  # type: ignore[arg-type]
+
+    def forward(self, images: torch.Tensor, sizes: torch.Tensor) -> Scores:
+        """Score views padded to one size.
+
+        Args:
+            images: (B, 1, H, W); zero beyond each view's own size.
+            sizes: (B, 2) rows and columns of each view, multiples of the stride.
+
+        The padding is held at zero after every layer, as the convolution's own border is, so that a view's scores do
+        not depend on what it is batched with.
+        """
+        exists = cells_exist(sizes, images.shape[2:], images.device)
+        padded = bool((~exists).any())
+        features = images.contiguous(memory_format=torch.channels_last)
+        for layer, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            features = functional.relu(norm(convolution(features)))
+            if padded:
+                features = features * exists[:, None].to(features.dtype)
+            if layer in self.pooled:
+                features = functional.max_pool2d(features, 2)
+                exists = exists[:, ::2, ::2]
+        with torch.autocast(images.device.type, enabled=False):
+            maps = self.head(features.float())
+            area = exists.sum((1, 2))[:, None]
+            logits = (maps * exists[:, None]).sum((2, 3)) / area + self.bias
+        return Scores(logits, maps, exists)
+
+
+class ViewNetworks(nn.Module):
+    """One network for both views, or one per view; each view of a batch goes to its own."""
+
+    def __init__(self, settings: TrainingSettings, classes: int) -> None:
+        super().__init__()
+        names = [BOTH_VIEWS] if settings.shared_views else [plane.value for plane in Plane]
+        self.networks = nn.ModuleDict(
+            {name: EightLayerNetwork(settings.widths, settings.cam_stride, classes) for name in names}
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: torch.Tensor, sizes: torch.Tensor, coronal: torch.Tensor) -> Scores:
+        """Score views as `EightLayerNetwork` does; `coronal` (B,) bool says which network a view belongs to."""
+        if BOTH_VIEWS in self.networks:
+            return self.networks[BOTH_VIEWS](images, sizes)
+        places = [torch.nonzero(coronal).flatten(), torch.nonzero(~coronal).flatten()]
+        parts = [
+            self.networks[plane.value](images[place], sizes[place])
+            for plane, place in zip(Plane, places, strict=True)
+            if len(place)
+        ]
+        back = torch.argsort(torch.cat(places))
+        return Scores(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))
+
+
+def cells_exist(sizes: torch.Tensor, shape: tuple[int, ...] | torch.Size, device: torch.device) -> torch.Tensor:
+    """(B, H, W) bool: which pixels of a padded batch belong to the view of that size, `sizes` (B, 2)."""
+    rows = torch.arange(shape[0], device=device)[None, :, None] < sizes[:, 0, None, None]
+    columns = torch.arange(shape[1], device=device)[None, None, :] < sizes[:, 1, None, None]
+    return rows & columns

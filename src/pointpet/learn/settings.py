@@ -1,0 +1,159 @@
+"""Every choice of network, losses and training, with its meaning. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pointpet.core import ConfigError, Faults
+
+DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaussian", "cross_entropy")
+"""Names of the readings of the distance loss; `none` trains with the classification loss alone."""
+
+PRECISIONS = ("auto", "fp32", "bf16")
+CAM_STRIDES = (4, 8, 16)
+LAYERS = 8
+
+
+def _option(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of one training; checked when built, all faults reported together.
+
+    Raises:
+        ConfigError: one value is out of its range.
+        Faults: several are.
+    """
+
+    input_mm: float = _option(
+        4.0, "Pixel size the network sees, mm; a multiple of the MIPs' own. 2 is the paper's setting"
+    )
+    suv_ceiling: float = _option(30.0, "SUV is clipped to [0, suv_ceiling] and divided by it")
+    crop: bool = _option(True, "Cut the picture to the body (from the picture alone): faster, independent of the frame")
+    cam_stride: int = _option(4, "Edge of a cell of the map in input pixels: 4, 8 or 16 (the paper's)")
+    widths: tuple[int, ...] = _option(
+        (16, 16, 24, 24, 32, 32, 48, 48), "Channels of the eight convolution layers, from input to map"
+    )
+    shared_views: bool = _option(True, "One network for both views; false trains one per view")
+    distance: str = _option("margin", "Reading of the distance loss: " + ", ".join(DISTANCES))
+    distance_weight: float = _option(1.0, "Weight of the distance loss beside the classification loss (lambda)")
+    warmup_epochs: int = _option(0, "Epochs with the classification loss alone before the distance loss joins")
+    radius_mm: float = _option(32.0, "margin: cells within this distance of a point count as inside, mm")
+    margin: float = _option(
+        0.5, "margin: by how much the peak inside must exceed the one outside, as a share of the map's largest value"
+    )
+    tolerance_mm: float = _option(16.0, "weighted: distance to the point that costs nothing, mm")
+    sigma_mm: float = _option(32.0, "gaussian: standard deviation of the target around the point, mm")
+    epochs: int = _option(30, "Longest training, in passes over the training part")
+    batch_size: int = _option(16, "Views in a batch (the paper: 8)")
+    learning_rate: float = _option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
+    weight_decay: float = _option(0.01, "Weight decay of AdamW")
+    flip: bool = _option(True, "Augmentation: mirror coronal views left to right, half of the time")
+    shift_mm: float = _option(24.0, "Augmentation: shift by up to this much along each axis, mm")
+    scale: float = _option(0.1, "Augmentation: scale by up to this share either way")
+    intensity: float = _option(0.15, "Augmentation: multiply SUV by up to this share either way")
+    noise: float = _option(0.0, "Augmentation: standard deviation of noise, as a share of a pixel's own value")
+    validation_share: float = _option(
+        0.15, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
+    )
+    patience: int = _option(12, "Epochs without a better validation criterion before training stops")
+    precision: str = _option(
+        "auto", "auto, fp32 or bf16; auto takes bf16 where the processor or GPU computes in it natively"
+    )
+    threads: int = _option(0, "Threads for training and prediction; 0 leaves torch's own choice")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))
+        faults = [
+            ConfigError("PP-CONFIG-TRAIN", name, f"must be {rule}, got {getattr(self, name)!r}", "Correct the setting")
+            for name, rule, holds in _RULES
+            if not _fulfils(holds, getattr(self, name))
+        ]
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            raise Faults("training settings", faults)
+
+    @property
+    def cell_mm(self) -> float:
+        """Edge of a cell of the map in mm."""
+        return self.input_mm * self.cam_stride
+
+    @property
+    def localises(self) -> bool:
+        """True where a distance loss takes part in training."""
+        return self.distance != "none" and self.distance_weight > 0
+
+    def as_record(self) -> dict[str, Any]:
+        """The settings as JSON can hold them."""
+        return {**asdict(self), "widths": list(self.widths)}
+
+
+def _fulfils(holds: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return bool(holds(value))
+    except TypeError:
+        return False
+
+
+def _positive(value: float) -> bool:
+    return not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def _not_negative(value: float) -> bool:
+    return not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _share(value: float) -> bool:
+    return _not_negative(value) and value < 1
+
+
+def _count(value: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _count_or_zero(value: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _boolean(value: bool) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(*names: str | int) -> Callable[[Any], bool]:
+    return lambda value: value in names
+
+
+_RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("input_mm", "over 0", _positive),
+    ("suv_ceiling", "over 0", _positive),
+    ("crop", "true or false", _boolean),
+    ("cam_stride", "4, 8 or 16", _one_of(*CAM_STRIDES)),
+    ("widths", "eight counts of at least 1", lambda value: len(value) == LAYERS and all(map(_count, value))),
+    ("shared_views", "true or false", _boolean),
+    ("distance", "one of " + ", ".join(DISTANCES), _one_of(*DISTANCES)),
+    ("distance_weight", "at least 0", _not_negative),
+    ("warmup_epochs", "a whole number of at least 0", _count_or_zero),
+    ("radius_mm", "over 0", _positive),
+    ("margin", "over 0", _positive),
+    ("tolerance_mm", "at least 0", _not_negative),
+    ("sigma_mm", "over 0", _positive),
+    ("epochs", "a whole number of at least 1", _count),
+    ("batch_size", "a whole number of at least 1", _count),
+    ("learning_rate", "over 0", _positive),
+    ("weight_decay", "at least 0", _not_negative),
+    ("flip", "true or false", _boolean),
+    ("shift_mm", "at least 0", _not_negative),
+    ("scale", "at least 0 and under 1", _share),
+    ("intensity", "at least 0 and under 1", _share),
+    ("noise", "at least 0 and under 1", _share),
+    ("validation_share", "at least 0 and at most 0.5", lambda value: _share(value) and value <= 0.5),
+    ("patience", "a whole number of at least 1", _count),
+    ("precision", "one of " + ", ".join(PRECISIONS), _one_of(*PRECISIONS)),
+    ("threads", "a whole number of at least 0", _count_or_zero),
+)

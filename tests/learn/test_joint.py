@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pytest
+
+from pointpet.core import TrainingError
+from pointpet.learn.batches import split_validation, views_of
+from pointpet.learn.joint import JointTraining
+from pointpet.learn.network import ViewNetworks
+from pointpet.learn.train import train
+
+CLASSES = ("lung", "oesophagus")
+
+
+@pytest.mark.parametrize(
+    ("distance", "weight"), [("weighted", 20.0), ("gaussian", 200.0)], ids=["weighted", "gaussian"]
+)
+def test_the_collapse_of_a_rectified_and_normalised_map_is_reported(synthetic, quick, distance, weight) -> None:
+    # Readings on the map's normalised positive part, as its source states the map: pressed hard, the maps of a class
+    # turn all negative, loss and slope end there, and the class is at chance.
+    settings = quick(distance=distance, distance_weight=weight, epochs=12, learning_rate=0.02)
+    settings = replace(settings, tolerance_mm=0.0, sigma_mm=8.0)
+    with pytest.raises(TrainingError, match=r"its activation maps collapsed: in epoch \d+, .* had no positive") as told:
+        train(synthetic(16), settings, seed=0, classes=CLASSES)
+    assert told.value.code == "PP-TRAIN-COLLAPSE"
+    assert "Train with distance 'margin'" in told.value.remedy
+
+
+@pytest.mark.parametrize("distance", ["margin", "none"])
+def test_a_sound_training_is_not_called_collapsed(synthetic, quick, distance: str) -> None:
+    training = train(synthetic(16), quick(distance=distance, epochs=8), seed=0, classes=CLASSES).training
+    assert training["epochs"] == 8
+
+
+def module(synthetic, settings, report=lambda *_: None) -> JointTraining:
+    training, validation = split_validation(views_of(synthetic(4), CLASSES, settings), 0.25, seed=0)
+    return JointTraining(
+        ViewNetworks(settings, 2),
+        settings,
+        training=training,
+        validation=validation,
+        classes=CLASSES,
+        seed=0,
+        digest="",
+        report=report,
+    )
+
+
+def entries(*criteria: float | None) -> list[dict]:
+    return [{"epoch": epoch, "criterion": value} for epoch, value in enumerate(criteria)]
+
+
+def test_the_best_epoch_has_the_lowest_criterion_the_earliest_of_equals(synthetic, quick) -> None:
+    joint = module(synthetic, quick())
+    joint.history = entries(3.0, 1.0, 2.0, 1.0)
+    assert joint.best_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("criteria", "finished"),
+    [((3.0, 1.0, 2.0), False), ((3.0, 1.0, 2.0, 2.0), True), ((5.0, 4.0, 3.0, 2.0, 1.0), True), ((), False)],
+)
+def test_it_ends_after_the_last_epoch_or_when_patience_runs_out(synthetic, quick, criteria, finished) -> None:
+    joint = module(synthetic, quick(epochs=5, patience=2))
+    joint.history = entries(*criteria)
+    assert joint.finished is finished
+
+
+@pytest.mark.parametrize(("distance", "expected"), [("margin", 0.5 + 2 * (0.25 + 0.4)), ("none", 0.5)])
+def test_the_criterion_weighs_class_localisation_and_empty_maps(synthetic, quick, distance, expected) -> None:
+    joint = module(synthetic, quick(distance=distance, distance_weight=2.0))
+    measured = {"class_loss": 0.5, "distance_loss": 0.25, "empty_maps": {"lung": 0.1, "oesophagus": 0.4}}
+    assert joint._criterion({"validation": measured}) == pytest.approx(expected)
+    assert joint._criterion({}) is None
+
+
+def collapsing(*shares: float) -> list[dict]:
+    return [
+        {"epoch": epoch, "criterion": 1.0, "train": {"accuracy": 0.5, "empty_maps": {"lung": 0.0, "oesophagus": share}}}
+        for epoch, share in enumerate(shares)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shares", "warmup", "collapsed"),
+    [
+        ((1.0, 1.0, 1.0), 0, True),
+        ((1.0, 1.0), 0, False),
+        ((1.0, 1.0, 0.4), 0, False),
+        ((1.0, 1.0, 1.0), 1, False),
+        ((1.0, 0.5, 0.5, 0.5), 1, True),
+    ],
+)
+def test_three_collapsed_epochs_after_the_warm_up_end_a_training(synthetic, quick, shares, warmup, collapsed) -> None:
+    joint = module(synthetic, quick(warmup_epochs=warmup))
+    joint.history = collapsing(*shares)
+    if collapsed:
+        with pytest.raises(TrainingError, match="class oesophagus: its activation maps collapsed"):
+            joint._raise_on_collapse()
+    else:
+        joint._raise_on_collapse()
+
+
+def test_without_a_distance_loss_empty_maps_are_recorded_only(synthetic, quick) -> None:
+    joint = module(synthetic, quick(distance="none"))
+    joint.history = collapsing(1.0, 1.0, 1.0)
+    joint._raise_on_collapse()

@@ -1,0 +1,84 @@
+import logging
+import signal
+
+import pytest
+import torch
+
+from pointpet.learn import reproducibility
+from pointpet.learn.reproducibility import computes_in_bf16, quiet_lightning, reproducible
+
+
+def test_random_numbers_threads_and_algorithms_are_given_back_after_an_error() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    threads = torch.get_num_threads()
+
+    def fail_inside() -> None:
+        with reproducible(1, threads + 1):
+            assert torch.are_deterministic_algorithms_enabled()
+            assert torch.get_num_threads() == threads + 1
+            torch.rand(5)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail_inside()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_seed_decides_the_numbers() -> None:
+    numbers = []
+    for seed in (1, 1, 2):
+        with reproducible(seed, 0):
+            numbers.append(torch.rand(3))
+    assert torch.equal(numbers[0], numbers[1])
+    assert not torch.equal(numbers[0], numbers[2])
+
+
+def test_an_interrupt_arrives_as_such_and_the_handler_comes_back() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    level = logging.getLogger("pytorch_lightning").level
+
+    def interrupted_inside() -> None:
+        with quiet_lightning():
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt:  # as Lightning does
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                raise SystemExit(1)  # noqa: B904
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_inside()
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert logging.getLogger("pytorch_lightning").level == level
+
+
+def test_an_exit_that_is_no_interrupt_stays_an_exit() -> None:
+    with pytest.raises(SystemExit), quiet_lightning():
+        raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("bf16", "amx", "precision", "expected"),
+    [
+        (True, False, "auto", True),
+        (False, True, "auto", True),
+        (False, False, "auto", False),
+        (True, True, "fp32", False),
+        (False, False, "bf16", True),
+    ],
+)
+def test_auto_takes_bf16_where_the_processor_has_it(monkeypatch, bf16, amx, precision, expected) -> None:
+    monkeypatch.setattr(reproducibility.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(reproducibility.torch.cpu, "_is_avx512_bf16_supported", lambda: bf16, raising=False)
+    monkeypatch.setattr(reproducibility.torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert computes_in_bf16(precision) is expected
+
+
+def test_auto_takes_fp32_where_torch_does_not_say(monkeypatch) -> None:
+    monkeypatch.setattr(reproducibility.torch.cuda, "is_available", lambda: False)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(reproducibility.torch.cpu, name, raising=False)
+    assert computes_in_bf16("auto") is False

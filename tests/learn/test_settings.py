@@ -1,0 +1,86 @@
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+
+from pointpet.core import ConfigError, Faults
+from pointpet.learn import TrainingSettings
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert all(len(item.metadata["doc"]) > 10 for item in fields(TrainingSettings))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("input_mm", 0, "over 0"),
+        ("input_mm", float("nan"), "over 0"),
+        ("suv_ceiling", -1, "over 0"),
+        ("crop", 1, "true or false"),
+        ("cam_stride", 5, "4, 8 or 16"),
+        ("widths", (8, 8), "eight counts"),
+        ("widths", (0,) * 8, "eight counts"),
+        ("shared_views", "yes", "true or false"),
+        ("distance", "euclid", "one of none, centroid, weighted, margin, softmax_centroid, gaussian, cross_entropy"),
+        ("distance_weight", -0.1, "at least 0"),
+        ("warmup_epochs", 1.5, "whole number"),
+        ("radius_mm", 0, "over 0"),
+        ("margin", "wide", "over 0"),
+        ("tolerance_mm", -1, "at least 0"),
+        ("sigma_mm", 0, "over 0"),
+        ("epochs", 0, "at least 1"),
+        ("batch_size", True, "at least 1"),
+        ("learning_rate", 0, "over 0"),
+        ("weight_decay", -1, "at least 0"),
+        ("flip", None, "true or false"),
+        ("shift_mm", -1, "at least 0"),
+        ("scale", 1.0, "under 1"),
+        ("intensity", 2, "under 1"),
+        ("noise", -0.1, "at least 0"),
+        ("validation_share", 0.6, "at most 0.5"),
+        ("patience", 0, "at least 1"),
+        ("precision", "fp16", "one of auto, fp32, bf16"),
+        ("threads", -1, "at least 0"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(name: str, value: object, rule: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}: must be .*{rule}.*, got .*Correct the setting"):
+        TrainingSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_all_faults_are_told_together() -> None:
+    with pytest.raises(Faults, match="2 faults") as caught:
+        TrainingSettings(epochs=0, distance="euclid")
+    assert {fault.subject for fault in caught.value.faults} == {"epochs", "distance"}
+
+
+def test_the_record_survives_json() -> None:
+    settings = TrainingSettings(cam_stride=8, widths=(4,) * 8)
+    assert TrainingSettings(**json.loads(json.dumps(settings.as_record()))) == settings
+
+
+def test_a_cell_is_stride_times_pixel() -> None:
+    assert TrainingSettings(input_mm=2.0, cam_stride=16).cell_mm == 32.0
+
+
+@pytest.mark.parametrize(
+    ("distance", "weight", "localises"), [("margin", 1.0, True), ("none", 1.0, False), ("margin", 0.0, False)]
+)
+def test_localises_where_a_distance_loss_takes_part(distance: str, weight: float, localises: bool) -> None:
+    assert TrainingSettings(distance=distance, distance_weight=weight).localises is localises
+
+
+def test_importing_the_package_needs_no_torch() -> None:
+    program = "import sys, pointpet.learn; pointpet.learn.TrainingSettings(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_an_unknown_name_of_the_package_is_refused() -> None:
+    import pointpet.learn
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = pointpet.learn.nothing

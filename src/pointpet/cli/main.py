@@ -8,7 +8,20 @@ import sys
 import typer
 
 from pointpet._version import __version__
-from pointpet.cli import check, config, demo, methods, phantom, predict, prepare, report, segment, study, train
+from pointpet.cli import (
+    annotate,
+    check,
+    config,
+    demo,
+    methods,
+    phantom,
+    predict,
+    prepare,
+    report,
+    segment,
+    study,
+    train,
+)
 from pointpet.cli.failures import EXIT_FAILURE
 
 app = typer.Typer(
@@ -34,7 +47,7 @@ def _root(
     """From a class label and one click per patient to 3D tumour masks in FDG-PET. Research use only."""
 
 
-for module in (demo, phantom, check, prepare, train, predict, segment, study, report, config, methods):
+for module in (demo, phantom, check, annotate, prepare, train, predict, segment, study, report, config, methods):
     app.command(module.NAME)(module.command)
 
 

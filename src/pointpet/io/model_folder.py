@@ -37,7 +37,7 @@ def write_model(folder: Path, tensors: Mapping[str, NDArray], record: Mapping[st
         card: Markdown text.
     """
     folder = Path(folder)
-    content = safetensors.numpy.save({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)})
+    content = safetensors.numpy.save({name: np.require(tensors[name], requirements="C") for name in sorted(tensors)})
     (folder / RECORD_NAME).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS_NAME, content)
     write_text(folder / CARD_NAME, card)

@@ -12,7 +12,8 @@ from pointpet.core import Flag, Mask, ModelError, Plane, Prediction
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
-from pointpet.localise.localise import localise, localise_pictures
+from pointpet.localise.localise import localise
+from pointpet.localise.pictures import localise_pictures
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
 from pointpet.methods.model_card import model_card

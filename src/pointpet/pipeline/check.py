@@ -18,9 +18,6 @@ from pointpet.io.pet import PetReading, read_any_mask
 from pointpet.pipeline.inputs import read_case
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 
-BODY_MEDIAN_SUV = (0.1, 3.0)
-"""Body medians outside are hardly SUV: most of a body is fat and muscle at 0.2 to 1."""
-
 
 @dataclass(frozen=True)
 class CheckReport:
@@ -92,9 +89,6 @@ def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[Point
     mask_ml, mask_faults = _check_mask(case, reading.volume)
     faults += mask_faults
     median = body_median_suv(reading.volume)
-    if not BODY_MEDIAN_SUV[0] <= median <= BODY_MEDIAN_SUV[1]:
-        text = f"body median SUV is {median:.3g}, expected {BODY_MEDIAN_SUV[0]} to {BODY_MEDIAN_SUV[1]}"
-        warnings.append(_warning(case, text, remedy="Check pet_units and the header"))
     return _case_row(case, reading, median, mask_ml), faults, warnings
 
 

@@ -52,14 +52,7 @@ class StudySettings:
     lesion_free: tuple[str, ...] = documented(
         (), "classes without lesions (controls); empty: those in which no case has a point or a mask"
     )
-    bootstrap: int = documented(2000, "resamples of every bootstrap interval")
     keep_maps: bool = documented(True, "write each case's activation maps beside its mask")
-
-    def __post_init__(self) -> None:
-        if not 100 <= self.bootstrap <= 100_000:
-            raise ConfigError(
-                "PP-CONFIG-RANGE", "study.bootstrap", f"must lie in 100 to 100000, got {self.bootstrap}", "Correct it"
-            )
 
 
 SECTIONS: Mapping[str, type] = {

@@ -19,7 +19,7 @@ from pointpet.methods.registry import build_method
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import attempt
-from pointpet.pipeline.prediction_files import write_prediction
+from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
 from pointpet.project import project_mask
 from pointpet.quantify.suv_statistics import describe_lesions
@@ -59,7 +59,7 @@ def run_fold(task: FoldTask) -> list[dict[str, str]]:
     fitted: dict[str, tuple[Method, FittedMethod]] = {}
     for name in task.methods:
         method = build_method(name, task.configuration.training, task.configuration.localise)
-        model, error = attempt(lambda method=method: _fit(task, method, reader), None)
+        model, error = attempt(_fit, task, method, reader)
         if error is not None:
             failures.append(_failure("", "train", name, error, fold=task.fold.number))
         else:
@@ -69,7 +69,7 @@ def run_fold(task: FoldTask) -> list[dict[str, str]]:
             target = case_folder(task.study, name, case_id)
             if (target / "result.json").is_file():
                 continue
-            _, error = attempt(lambda m=method, f=model, c=case_id: _test_case(task, m, f, task.by_id[c], reader), None)
+            _, error = attempt(_test_case, task, method, model, task.by_id[case_id], reader)
             if error is not None:
                 failures.append(_failure(case_id, "predict", name, error, fold=task.fold.number))
     return failures
@@ -128,10 +128,18 @@ def _test_case(
     prediction = fitted.predict(case_input(prepared, method.supervision.testing, reader))
     truth = reader.mask(prepared) if prepared.case.mask is not None else None
     if truth is not None:
-        truth_pictures = project_mask(truth, prepared.mips.pixel_mm)
+        truth_pictures = project_mask(truth, pixel_mm=prepared.mips.pixel_mm)
     else:
         truth_pictures = read_picture_masks(prepared.case)
-    measures = measure_case(prediction, truth, truth_pictures)
+    pictures = predicted_pictures_of(prediction, prepared.mips)
+    measures = measure_case(
+        prediction,
+        truth,
+        truth_pictures,
+        predicted_pictures=pictures,
+        lesion_free=prepared.case.label in task.lesion_free,
+        pixel_mm=prepared.mips.pixel_mm,
+    )
     lesions = ()
     if prediction.mask is not None:
         lesions = describe_lesions(reader.volume(prepared), prediction.mask, seeds_mm=prediction.seeds_mm)
@@ -141,6 +149,7 @@ def _test_case(
         folder,
         prediction,
         prepared.mips,
+        pictures,
         stored=stored,
         keep_maps=task.configuration.study.keep_maps,
         truth_pictures=truth_pictures,

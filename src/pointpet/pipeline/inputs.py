@@ -8,7 +8,8 @@ from pathlib import Path
 from pointpet.core import Case, ImageReadError
 from pointpet.core.cohort import CASE_ID
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.io.pet import PetReading, identifying_words, read_pet
+from pointpet.io.identity import reveals_patient
+from pointpet.io.pet import PetReading, read_pet
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 
@@ -53,7 +54,6 @@ def _case_id(path: Path, number: int, taken: set[str]) -> str:
     name = path.name
     for ending in NIFTI_ENDINGS:
         name = name.removesuffix(ending)
-    reveals = any(word.lower() in name.lower() for word in identifying_words(path))
-    if not CASE_ID.fullmatch(name) or name in taken or reveals:
+    if not CASE_ID.fullmatch(name) or name in taken or reveals_patient(name, path):
         return f"case_{number}"
     return name

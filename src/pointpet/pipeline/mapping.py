@@ -29,13 +29,13 @@ class UnexpectedError(PointpetError):
     """A defect of pointpet itself, met on one case."""
 
 
-def attempt(function: Callable[[Item], Any], item: Item) -> tuple[Any, PointpetError | None]:
-    """Call `function(item)`; give (result, None), or (None, error) where it failed.
+def attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, PointpetError | None]:
+    """Call `function(*arguments)`; give (result, None), or (None, error) where it failed.
 
     A defect in one case must not lose the other 999, so that every exception becomes an error that is listed.
     """
     try:
-        return function(item), None
+        return function(*arguments), None
     except PointpetError as error:
         return None, error
     except Exception as error:

@@ -23,7 +23,7 @@ from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.pipeline.prediction_files import write_prediction
+from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
 from pointpet.quantify.suv_statistics import describe_lesions
 
@@ -97,7 +97,8 @@ def _predict_case(case: Case, *, model: Path, out: Path) -> dict[str, Any]:
     result, prediction, mips = predict_reading(fitted, record, reading, case.case_id)
     partial_folder = out / f".{case.case_id}.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
-    write_prediction(partial_folder, prediction, mips, stored=reading.volume.stored)
+    pictures = predicted_pictures_of(prediction, mips)
+    write_prediction(partial_folder, prediction, mips, pictures, stored=reading.volume.stored)
     write_csv(partial_folder / "lesions.csv", lesion_rows(result["lesions"]), columns=LESION_COLUMNS)
     write_json(partial_folder / "result.json", result)
     shutil.rmtree(folder, ignore_errors=True)

@@ -14,27 +14,36 @@ from pointpet.io.nifti import write_map, write_mask
 from pointpet.project import project_mask
 from pointpet.report.case_picture import render_case_picture
 
+Pictures = Mapping[Plane, NDArray[np.bool_]]
+
+
+def predicted_pictures_of(prediction: Prediction, mips: MipPair) -> Pictures:
+    """The predicted mask as each view shows it: projected from 3D, or the 2D masks of ready-made pictures."""
+    if prediction.mask is None:
+        return prediction.picture_masks
+    return project_mask(prediction.mask, pixel_mm=mips.pixel_mm)
+
 
 def write_prediction(
     folder: Path,
     prediction: Prediction,
     mips: MipPair,
+    predicted_pictures: Pictures,
     *,
     stored: Grid | None,
     keep_maps: bool = True,
-    truth_pictures: Mapping[Plane, NDArray[np.bool_]] | None = None,
+    truth_pictures: Pictures | None = None,
 ) -> None:
     """Write mask.nii.gz (shape, voxel order and affine of the source), cam_PLANE.nii.gz and mip.png.
 
     Args:
+        predicted_pictures: plane to (U, Z) bool, from `predicted_pictures_of`.
         stored: the source image's own grid.
         truth_pictures: plane to (U, Z) projected reference, drawn as a contour where given.
     """
-    mask_pictures = dict(prediction.picture_masks)
     if prediction.mask is not None:
         write_mask(folder / "mask.nii.gz", prediction.mask, stored)
-        mask_pictures = project_mask(prediction.mask, mips.pixel_mm)
     if keep_maps:
         for plane, activation in prediction.maps.items():
             write_map(folder / f"cam_{plane}.nii.gz", activation)
-    write_bytes(folder / "mip.png", render_case_picture(mips, prediction, mask_pictures, truth_pictures or {}))
+    write_bytes(folder / "mip.png", render_case_picture(mips, prediction, predicted_pictures, truth_pictures or {}))

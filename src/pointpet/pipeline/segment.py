@@ -12,7 +12,8 @@ from pointpet._version import __version__
 from pointpet.core import Case, ConfigError, GeometryError
 from pointpet.io.artefacts import lock_folder, write_json
 from pointpet.io.nifti import write_mask
-from pointpet.localise.point import RULES, segment_point
+from pointpet.localise.outline import RULES
+from pointpet.localise.point import segment_point
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.pipeline.inputs import read_case
 from pointpet.pipeline.outputs import claim_folder
@@ -40,7 +41,7 @@ def segment_scan(
         ImageReadError, SuvError: the scan cannot be read as SUV.
     """
     settings = LocaliseSettings()
-    chosen = rule or settings.outline
+    chosen = rule or settings.point_rule
     if chosen not in RULES:
         raise ConfigError("PP-RULE-UNKNOWN", f"--rule {chosen}", "is not known", f"Use one of: {', '.join(RULES)}")
     reading = read_case(Case("scan", pet=scan, pet_units=units))

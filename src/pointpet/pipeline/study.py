@@ -123,7 +123,7 @@ def run_study(
         record = _study_record(request, out, configuration, usable, chosen, folds)
         record |= {"created": _first_start(out, started), "finished": _now(), "failures": failures}
         record |= {"methods_left_out": left_out, "lesion_free": list(lesion_free), "request": asked}
-        write_tables(out, collect_results(out, chosen, folds), record, configuration)
+        write_tables(out, collect_results(out, chosen, folds), record)
         write_json(out / "study.json", record)
         return StudyOutcome(render_report(out), tuple(failures))
 

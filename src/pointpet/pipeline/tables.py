@@ -10,15 +10,12 @@ from typing import Any
 import pandas as pd
 
 from pointpet.core import Fold
+from pointpet.evaluate.case_measures import MEASURES
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.io.artefacts import read_json, write_csv
-from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import case_folder
 
-SEGMENTATION_COLUMNS = (
-    "dice", "dice_hull", "nsd_2mm", "hd95_mm", "sensitivity", "fp_ml", "fn_ml", "hit", "hit_strict", "distance_mm",
-    "mtv_ml", "mtv_true_ml",
-)  # fmt: skip
+CLASSIFICATION_COLUMNS = ("method", "case_id", "fold", "truth", "predicted")
 
 
 def collect_results(study: Path, methods: Sequence[str], folds: Sequence[Fold]) -> list[dict[str, Any]]:
@@ -31,22 +28,21 @@ def collect_results(study: Path, methods: Sequence[str], folds: Sequence[Fold]) 
     return results
 
 
-def write_tables(
-    study: Path, results: Sequence[Mapping[str, Any]], record: Mapping[str, Any], configuration: Configuration
-) -> None:
+def write_tables(study: Path, results: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> None:
     """Write tables/*.csv."""
     segmentation = pd.DataFrame([_segmentation_row(result) for result in results])
     classification = pd.DataFrame(
         [_classification_row(result) for result in results if result["predicted"] is not None],
+        columns=None if any(result["predicted"] for result in results) else list(CLASSIFICATION_COLUMNS),
     )
-    patients = pd.read_csv(study / "folds.csv", dtype=str).set_index("case_id")["patient_id"]
+    patients = pd.read_csv(study / "folds.csv", dtype=str).set_index("case_id")["patient_id"].to_dict()
     folder = study / "tables"
     write_csv(folder / "segmentation.csv", segmentation)
     write_csv(folder / "classification.csv", classification)
-    settings = {"seed": record["seed"], "bootstrap": configuration.study.bootstrap}
-    for label, table in summarise(segmentation, classification, record["methods"], patients, **settings).items():
+    methods, seed = record["methods"], record["seed"]
+    for label, table in summarise(segmentation, classification, methods, patients=patients, seed=seed).items():
         write_csv(folder / f"table_{file_stem(label)}.csv", table)
-    write_csv(folder / "comparisons.csv", compare(segmentation, patients, **settings))
+    write_csv(folder / "comparisons.csv", compare(segmentation, methods, patients=patients, seed=seed))
 
 
 def file_stem(label: str) -> str:
@@ -55,10 +51,8 @@ def file_stem(label: str) -> str:
 
 
 def _segmentation_row(result: Mapping[str, Any]) -> dict[str, Any]:
-    measures = dict(result["measures"])
-    row = {"method": result["method"], "label": result["label"], "case_id": result["case_id"], "fold": result["fold"]}
-    row |= {name: measures.pop(name, None) for name in SEGMENTATION_COLUMNS}
-    return row | measures
+    row = {name: result[name] for name in ("method", "label", "case_id", "fold")}
+    return row | {name: result["measures"].get(name) for name in MEASURES}
 
 
 def _classification_row(result: Mapping[str, Any]) -> dict[str, Any]:

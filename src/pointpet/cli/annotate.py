@@ -1,0 +1,34 @@
+"""`pointpet annotate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pointpet.cli.console import Console
+from pointpet.cli.options import CohortFile, Quiet, Verbose
+from pointpet.cli.page import NoBrowser, Port, announce, require_web
+
+NAME = "annotate"
+
+
+def command(
+    cohort: CohortFile,
+    port: Port = 0,
+    no_browser: NoBrowser = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Local web page: one click a patient sets the tumour's centre in 3D."""
+    console = Console(quiet=quiet, verbose=verbose)
+    address = announce(console, port)
+    require_web()
+    from pointpet.pipeline.annotate import AnnotationSession, own_manifest
+    from pointpet.web.annotate import annotate_application
+    from pointpet.web.application import serve
+
+    with own_manifest(cohort):
+        session = AnnotationSession(cohort)
+        session.warm_up()
+        serve(annotate_application(session), address, browser=not no_browser)

@@ -1,0 +1,282 @@
+"""What a page needs of a scan: its MIPs, slices about a point, one lesion's outline, a rotating MIP, surfaces."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointpet.core import Case, GeometryError, Grid, Mask, MipPair, Plane, Volume, to_picture
+from pointpet.image.slices import sample_slice
+from pointpet.io.mip_files import read_mip_pictures
+from pointpet.localise.point import segment_point
+from pointpet.pipeline.inputs import read_case
+from pointpet.project import project, project_mask, ray_depth
+from pointpet.quantify.suv_statistics import describe_lesions
+
+PIXEL_MM = 2.0
+"""Of the pictures on a page: finer than any PET's resolution."""
+
+SCAN_BYTES = 1 << 30
+"""Scans kept in memory at most: some twenty whole bodies, so that going back is instant."""
+
+READERS = 3
+"""The case on the screen, the next one, and one for the list's thumbnails."""
+
+KEPT_MIPS = 256
+THUMBNAIL_HEIGHT = 96
+THUMBNAIL_SUV = 8.0
+"""Upper end of a thumbnail's grey scale."""
+
+AXIAL = "axial"
+Contours = list[list[list[float]]]
+"""Closed lines of (row, column) in picture pixels, 0 at a pixel's centre."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A case's pictures and, where it has a PET, its volume."""
+
+    case_id: str
+    mips: MipPair
+    volume: Volume | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        arrays = [self.mips.coronal, self.mips.sagittal, None if self.volume is None else self.volume.voxels]
+        return sum(array.nbytes for array in arrays if array is not None)
+
+
+def load_scan(case: Case) -> Scan:
+    """Read a case and project it.
+
+    Raises:
+        ImageReadError, SuvError: it cannot be read as SUV.
+    """
+    if case.pet is None:
+        return Scan(case.case_id, read_mip_pictures(case), None)
+    reading = read_case(case)
+    mips = project(reading.volume, pixel_mm=PIXEL_MM)
+    return Scan(case.case_id, mips, reading.volume, tuple(reading.warnings))
+
+
+class ScanStore:
+    """Scans by case id, read when first asked for; the latest stay in memory. Safe to use from many threads.
+
+    Args:
+        cases: case id to case: the only ids that are ever looked up.
+        load: reads one.
+        budget_bytes: memory for scans; at least one is kept.
+    """
+
+    def __init__(
+        self, cases: Mapping[str, Case], *, load: Callable[[Case], Scan] = load_scan, budget_bytes: int = SCAN_BYTES
+    ) -> None:
+        self.cases = cases
+        self._load = load
+        self._budget_bytes = budget_bytes
+        self._lock = Lock()
+        self._scans: OrderedDict[str, Scan] = OrderedDict()
+        self._loading: dict[str, Future[Scan]] = {}
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="scan")
+        self._mips: OrderedDict[str, MipPair] = OrderedDict()
+
+    def scan(self, case_id: str) -> Scan:
+        """The scan, read now where it is not in memory; two who ask at once wait for one reading.
+
+        Raises:
+            KeyError: no such case.
+            ImageReadError, SuvError: it cannot be read as SUV.
+        """
+        case = self.cases[case_id]
+        with self._lock:
+            if case_id in self._scans:
+                self._scans.move_to_end(case_id)
+                return self._scans[case_id]
+            future = self._loading.get(case_id)
+            if future is None:
+                future = self._loading[case_id] = self._readers.submit(self._read, case)
+        return future.result()
+
+    def mips(self, case_id: str) -> MipPair:
+        """The pictures alone, which stay in memory longer than the scan."""
+        with self._lock:
+            held = self._mips.get(case_id)
+        return held if held is not None else self.scan(case_id).mips
+
+    def _read(self, case: Case) -> Scan:
+        try:
+            scan = self._load(case)
+            with self._lock:
+                self._keep(scan)
+            return scan
+        finally:
+            with self._lock:
+                del self._loading[case.case_id]
+
+    def _keep(self, scan: Scan) -> None:
+        self._scans[scan.case_id] = scan
+        self._mips[scan.case_id] = scan.mips
+        while len(self._mips) > KEPT_MIPS:
+            self._mips.popitem(last=False)
+        while len(self._scans) > 1 and sum(held.size for held in self._scans.values()) > self._budget_bytes:
+            self._scans.popitem(last=False)
+
+
+def frame_of(mips: MipPair) -> dict[str, Any]:
+    """Where the pictures lie: pixel size, origin (None for ready-made ones) and cells along x, y and z."""
+    coronal, sagittal = mips.coronal, mips.sagittal
+    height = next(values.shape[1] for values in (coronal, sagittal) if values is not None)
+    return {
+        "pixel_mm": mips.pixel_mm,
+        "origin_mm": None if mips.origin_mm is None else mips.origin_mm.tolist(),
+        "cells": [
+            None if coronal is None else coronal.shape[0],
+            None if sagittal is None else sagittal.shape[0],
+            height,
+        ],
+    }
+
+
+def frame_grid(mips: MipPair) -> Grid:
+    """The cells that the pictures are made of."""
+    assert mips.coronal is not None
+    assert mips.sagittal is not None
+    affine = np.diag([mips.pixel_mm] * 3 + [1.0])
+    affine[:3, 3] = mips.origin_mm
+    return Grid((mips.coronal.shape[0], mips.sagittal.shape[0], mips.coronal.shape[1]), affine)
+
+
+def point_of_click(scan: Scan, plane: Plane, row: float, column: float) -> NDArray[np.float64]:
+    """World point (3,) under a click on a MIP: the depth is that of the maximum along the ray.
+
+    Raises:
+        GeometryError: the click lies outside the picture, or the scan has no volume.
+    """
+    return ray_depth(_volume(scan), scan.mips, plane, (row, column))
+
+
+def point_with_depth(scan: Scan, point_mm: Sequence[float], plane: Plane, column: float) -> NDArray[np.float64]:
+    """The same point, its depth corrected by a click at `column` of the other view, `plane`."""
+    values = scan.mips.values(plane)
+    assert values is not None
+    assert scan.mips.origin_mm is not None
+    across = values.shape[0]
+    place = int(np.clip(np.floor(column + 0.5), 0, across - 1))
+    cell = place if plane is Plane.CORONAL else across - 1 - place
+    corrected = np.array(point_mm, np.float64)
+    corrected[plane.axis] = scan.mips.origin_mm[plane.axis] + cell * scan.mips.pixel_mm
+    return require_inside(scan, corrected)
+
+
+def require_inside(scan: Scan, point_mm: Sequence[float] | NDArray) -> NDArray[np.float64]:
+    """The point as an array (3,).
+
+    Raises:
+        GeometryError: it is not finite, or lies outside the volume.
+    """
+    point = np.asarray(point_mm, np.float64)
+    if not np.isfinite(point).all() or not _volume(scan).grid.contains(point)[0]:
+        raise GeometryError(
+            "PP-POINT-OUTSIDE",
+            f"case {scan.case_id}",
+            f"a point must lie inside the PET, got {np.round(point, 1).tolist()} mm",
+            "Click on the patient",
+        )
+    return point
+
+
+def suv_at(scan: Scan, point_mm: Sequence[float] | NDArray) -> float:
+    """SUV of the voxel that holds the point."""
+    volume = _volume(scan)
+    index = np.rint(volume.grid.indices(require_inside(scan, point_mm))[0]).astype(int)
+    return float(volume.voxels[tuple(index)])
+
+
+def slices_at(scan: Scan, point_mm: Sequence[float] | NDArray) -> dict[str, NDArray[np.float32]]:
+    """Coronal, sagittal and axial slice through the point as pictures (head, or front, first) on the MIPs' pixels."""
+    point = require_inside(scan, point_mm)
+    return _slice_pictures(_volume(scan), frame_grid(scan.mips), point)
+
+
+def mask_contours(mask: Mask, mips: MipPair) -> dict[str, Contours]:
+    """Outlines of a mask's projection on both MIPs."""
+    return {
+        plane.value: contours_of(to_picture(values, plane))
+        for plane, values in project_mask(mask, pixel_mm=mips.pixel_mm).items()
+    }
+
+
+def slice_contours(mask: Mask, mips: MipPair, point_mm: Sequence[float] | NDArray) -> dict[str, Contours]:
+    """Outlines of a mask on the three slices through the point."""
+    pictures = _slice_pictures(mask, frame_grid(mips), np.asarray(point_mm, np.float64))
+    return {name: contours_of(picture) for name, picture in pictures.items()}
+
+
+def contours_of(picture: NDArray) -> Contours:
+    """Closed outlines of a bool picture (H, W)."""
+    from skimage import measure
+
+    if not picture.any():
+        return []
+    lines = measure.find_contours(np.pad(picture, 1).astype(np.float32), 0.5)
+    return [np.round(line - 1, 2).tolist() for line in lines]
+
+
+def lesion_at(scan: Scan, point_mm: Sequence[float] | NDArray, *, rule: str | None = None) -> dict[str, Any]:
+    """One-click segmentation at the point: its outlines, figures and flags.
+
+    Returns:
+        `mips` and `slices` (contours by view), `lesion` (SUVmax, MTV, TLG ... or None where nothing was found),
+        `flags`, `suv` at the point, `rule`.
+    """
+    volume, point = _volume(scan), require_inside(scan, point_mm)
+    found = segment_point(volume, point, rule=rule)
+    lesions = describe_lesions(volume, found.mask, seeds_mm=found.seed_mm[None])
+    return {
+        "mips": mask_contours(found.mask, scan.mips),
+        "slices": slice_contours(found.mask, scan.mips, point),
+        "lesion": asdict(lesions[0]) if lesions else None,
+        "flags": [flag.value for flag in found.flags],
+        "suv": suv_at(scan, point),
+        "rule": found.rule,
+    }
+
+
+def thumbnail(mips: MipPair) -> bytes:
+    """A small coronal (else sagittal) MIP in inverted grey, PNG."""
+    from PIL import Image
+
+    picture = mips.picture(mips.planes[0])
+    grey = 255 - np.clip(picture / THUMBNAIL_SUV * 255, 0, 255).astype(np.uint8)
+    image = Image.fromarray(grey)
+    width = max(1, round(image.width * THUMBNAIL_HEIGHT / image.height))
+    target = io.BytesIO()
+    image.resize((width, THUMBNAIL_HEIGHT), Image.Resampling.BOX).save(target, format="PNG")
+    return target.getvalue()
+
+
+def _slice_pictures(image: Volume | Mask, cells: Grid, point: NDArray) -> dict[str, NDArray]:
+    coronal, sagittal, axial = (sample_slice(image, cells, axis, float(point[axis])) for axis in (1, 0, 2))
+    return {
+        Plane.CORONAL.value: to_picture(coronal, Plane.CORONAL),
+        Plane.SAGITTAL.value: to_picture(sagittal, Plane.SAGITTAL),
+        AXIAL: axial.T[::-1],  # front first, the patient's right at column 0
+    }
+
+
+def _volume(scan: Scan) -> Volume:
+    if scan.volume is None:
+        raise GeometryError(
+            "PP-CASE-PET", f"case {scan.case_id}", "has ready-made pictures only, no volume", "Mark each view by itself"
+        )
+    return scan.volume

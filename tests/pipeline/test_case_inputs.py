@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+
+from pointpet.core import Case, MipPair, ModelError, Plane
+from pointpet.methods.base import Given
+from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.prepare import PreparedCase, read_case_volume
+
+MIPS = MipPair(np.ones((4, 6)), np.ones((5, 6)), 2.0, np.zeros(3))
+
+
+def prepared(**values) -> PreparedCase:
+    return PreparedCase(Case("C1", **values), MIPS, "hash")
+
+
+def test_nothing_passes_that_a_method_does_not_declare(tmp_path):
+    case = prepared(pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz")
+    seen = case_input(case, frozenset(), VolumeReader())
+    assert seen.label is None
+    assert seen.points_mm.shape == (0, 3)
+    assert not seen.pixels
+    assert seen.load_mask is None
+    assert seen.load_volume is not None
+
+
+def test_what_is_declared_passes(tmp_path):
+    case = prepared(pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz")
+    seen = case_input(case, frozenset(Given), VolumeReader())
+    assert seen.label == "lung"
+    assert seen.points_mm.tolist() == [[2.0, 4.0, 6.0]]
+    assert seen.load_mask is not None
+    # Row 0 is the head: z 6 mm is cell 3 of 6, so row 2; column 0 is the front: y 4 mm is cell 2 of 5, so column 2.
+    assert seen.pixels[Plane.CORONAL].tolist() == [[2.0, 1.0]]
+    assert seen.pixels[Plane.SAGITTAL].tolist() == [[2.0, 2.0]]
+
+
+def test_pixel_points_of_ready_made_pictures_pass_as_they_are():
+    case = PreparedCase(
+        Case("C1", pixel_points={Plane.CORONAL: np.array([[3.0, 1.0]])}),
+        MipPair(np.ones((4, 6)), None, 1.0),
+        "hash",
+    )
+    seen = case_input(case, frozenset({Given.POINT}), VolumeReader())
+    assert seen.pixels[Plane.CORONAL].tolist() == [[3.0, 1.0]]
+    assert seen.load_volume is None
+
+
+def test_a_case_of_pictures_has_no_volume():
+    with pytest.raises(ModelError, match="C1: has ready-made MIPs only"):
+        read_case_volume(Case("C1"))

@@ -1,0 +1,57 @@
+import shutil
+
+import pytest
+
+from pointpet.pipeline.check import check_cohort
+
+
+def test_a_sound_cohort_has_no_fault(cohort_folder):
+    report = check_cohort(cohort_folder / "cohort.csv")
+    assert report.faults == ()
+    assert len(report.rows) == 16
+    assert report.by_label == {"lung": 8, "oesophagus": 8}
+    assert report.rows[0]["shape"] == "28x20x40"
+    assert report.rows[0]["mask_ml"] == pytest.approx(41, abs=12)
+
+
+def test_every_fault_is_found_in_one_pass(cohort_folder, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    (cohort / "images" / "C01.nii.gz").write_bytes(b"nonsense")
+    shutil.copy2(cohort / "images" / "C02.nii.gz", cohort / "masks" / "C02.nii.gz")
+    lines = (cohort / "cohort.csv").read_text().splitlines()
+    x = lines[0].split(",").index("x_mm")
+    cells = lines[4].split(",")
+    cells[x] = "5000"
+    lines[4] = ",".join(cells)
+    (cohort / "cohort.csv").write_text("\n".join(lines) + "\n")
+    report = check_cohort(cohort / "cohort.csv")
+    subjects = [fault["subject"] for fault in report.faults]
+    assert len(report.faults) == 3
+    for case_id in ("C01", "C02", "C03"):
+        assert any(case_id in subject for subject in subjects)
+
+
+def test_faults_of_the_manifest_stop_before_reading(cohort_folder, tmp_path):
+    path = tmp_path / "cohort.csv"
+    path.write_text("case_id,pet\nA,missing.nii.gz\nA,missing.nii.gz\n")
+    report = check_cohort(path)
+    assert report.rows == ()
+    assert len(report.faults) >= 2
+
+
+def test_values_that_are_hardly_suv_are_a_warning(cohort_folder, tmp_path):
+    from dataclasses import replace
+
+    from pointpet.core import Unit
+    from pointpet.io.nifti import read_nifti, write_volume
+
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    volume = read_nifti(cohort / "images" / "C00.nii.gz", Unit.SUVBW)
+    write_volume(cohort / "images" / "C00.nii.gz", replace(volume, voxels=volume.voxels * 10))
+    report = check_cohort(cohort / "cohort.csv")
+    assert any("C00" in item["subject"] and "median SUV" in item["message"] for item in report.warnings)
+    write_volume(cohort / "images" / "C00.nii.gz", replace(volume, voxels=volume.voxels * 5000))
+    report = check_cohort(cohort / "cohort.csv")
+    assert [fault["code"] for fault in report.faults] == ["PP-SUV-ACTIVITY"]

@@ -1,0 +1,36 @@
+import pytest
+
+from pointpet.core import OutputError
+from pointpet.pipeline.outputs import claim_folder
+
+
+def test_the_same_request_resumes_and_another_is_refused(tmp_path):
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
+    (tmp_path / "made.txt").write_text("x")
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
+    with pytest.raises(OutputError, match="holds the output of another run"):
+        claim_folder(tmp_path, "study", {"seed": 2}, overwrite=False)
+    assert (tmp_path / "made.txt").exists()
+
+
+def test_overwrite_empties_the_folder_of_another_run(tmp_path):
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "made.csv").write_text("x")
+    claim_folder(tmp_path, "study", {"seed": 2}, overwrite=True)
+    assert not (tmp_path / "tables").exists()
+    claim_folder(tmp_path, "study", {"seed": 2}, overwrite=False)
+
+
+def test_files_of_unknown_origin_are_not_touched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(OutputError, match="holds files that no pointpet run of this kind made"):
+        claim_folder(tmp_path, "study", {}, overwrite=False)
+    assert (tmp_path / "thesis.tex").read_text() == "x"
+
+
+def test_overwrite_never_empties_a_folder_with_the_users_own_manifest(tmp_path):
+    (tmp_path / "cohort.csv").write_text("case_id\n")
+    with pytest.raises(OutputError, match=r"holds a cohort\.csv that pointpet did not write"):
+        claim_folder(tmp_path, "study", {}, overwrite=True)
+    assert (tmp_path / "cohort.csv").exists()

@@ -1,0 +1,128 @@
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from pointpet.core import ConfigError, GeometryError, ImageReadError, ModelError, OutputError
+from pointpet.io.artefacts import read_json
+from pointpet.pipeline.predict import LESION_COLUMNS, predict_inputs
+from pointpet.pipeline.segment import segment_scan
+from pointpet.pipeline.train import train_model
+
+
+@pytest.fixture(scope="module")
+def model(cohort_folder, quick, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "m"
+    train_model(cohort_folder / "cohort.csv", folder, quick, seed=1)
+    return folder
+
+
+def test_a_model_folder_holds_three_files(model):
+    names = {path.name for path in model.iterdir() if not path.name.startswith(".")}
+    assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md"}
+    assert "Not a medical device" in (model / "MODEL_CARD.md").read_text()
+
+
+def test_training_again_with_the_same_command_keeps_the_model(cohort_folder, quick, model, monkeypatch):
+    monkeypatch.setattr("pointpet.learn.train.train", None)
+    train_model(cohort_folder / "cohort.csv", model, quick, seed=1)
+    with pytest.raises(OutputError, match="holds the output of another run"):
+        train_model(cohort_folder / "cohort.csv", model, quick, seed=2)
+
+
+def test_a_prepared_folder_trains_the_same_model(cohort_folder, quick, model, tmp_path):
+    from pointpet.pipeline.prepare import prepare_cohort
+
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
+    ours, theirs = (folder / "weights.safetensors" for folder in (model, tmp_path / "m"))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_method_without_training_is_refused(cohort_folder, quick, tmp_path):
+    with pytest.raises(ConfigError, match="method suv25: has nothing to train"):
+        train_model(cohort_folder / "cohort.csv", tmp_path / "m", quick, method="suv25")
+
+
+def test_outputs_lie_on_the_scans_own_grid(cohort_folder, model, tmp_path):
+    scan = cohort_folder / "images" / "C00.nii.gz"
+    outcome = predict_inputs(model, [scan], tmp_path / "out")
+    assert outcome.failures == ()
+    folder = tmp_path / "out" / "C00"
+    expected = {"mask.nii.gz", "cam_coronal.nii.gz", "cam_sagittal.nii.gz", "mip.png", "lesions.csv", "result.json"}
+    assert {path.name for path in folder.iterdir()} == expected
+    source, mask = nib.load(scan), nib.load(folder / "mask.nii.gz")
+    assert mask.shape == source.shape
+    np.testing.assert_array_equal(mask.affine, source.affine)
+    assert set(np.unique(np.asanyarray(mask.dataobj))) <= {0, 1}
+    result = read_json(folder / "result.json")
+    assert set(result["probabilities"]) == {"lung", "oesophagus"}
+    assert sum(result["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert "Not a medical device" in result["notice"]
+    assert list(pd.read_csv(folder / "lesions.csv").columns) == list(LESION_COLUMNS)
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert list(summary["case_id"]) == ["C00"]
+    mask_ml = np.asanyarray(mask.dataobj).sum() * abs(np.linalg.det(source.affine[:3, :3])) / 1000
+    assert summary["mtv_ml"][0] == pytest.approx(mask_ml, rel=1e-6)
+
+
+def test_a_cohort_predicts_alike_and_resumes(cohort_folder, model, tmp_path):
+    outcome = predict_inputs(model, [cohort_folder / "cohort.csv"], tmp_path / "out")
+    assert len(outcome.rows) == 16
+    before = (tmp_path / "out" / "C05" / "mask.nii.gz").stat().st_mtime_ns
+    again = predict_inputs(model, [cohort_folder / "cohort.csv"], tmp_path / "out")
+    assert again.rows == outcome.rows
+    assert (tmp_path / "out" / "C05" / "mask.nii.gz").stat().st_mtime_ns == before
+
+
+def test_one_bad_input_leaves_the_others(cohort_folder, model, tmp_path):
+    bad = tmp_path / "bad.nii.gz"
+    bad.write_bytes(b"nonsense")
+    outcome = predict_inputs(model, [bad, cohort_folder / "images" / "C01.nii.gz"], tmp_path / "out")
+    assert [name for name, _ in outcome.failures] == ["bad"]
+    assert [row["case_id"] for row in outcome.rows] == ["C01"]
+    assert not (tmp_path / "out" / "bad").exists()
+
+
+def test_a_missing_input_is_named(model, tmp_path):
+    with pytest.raises(ImageReadError, match=r"nowhere\.nii: does not exist"):
+        predict_inputs(model, [tmp_path / "nowhere.nii"], tmp_path / "out")
+
+
+def test_a_name_that_is_no_case_id_becomes_a_number(cohort_folder, model, tmp_path):
+    scan = tmp_path / "Jane Doe (1970).nii.gz"
+    scan.write_bytes((cohort_folder / "images" / "C02.nii.gz").read_bytes())
+    predict_inputs(model, [scan], tmp_path / "out")
+    assert (tmp_path / "out" / "case_1" / "mask.nii.gz").is_file()
+    for path in (tmp_path / "out").rglob("*"):
+        assert "Jane" not in path.name
+        if path.is_file():
+            assert b"Jane" not in path.read_bytes()
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path, cohort_folder):
+    with pytest.raises(ModelError):
+        predict_inputs(tmp_path, [cohort_folder / "images" / "C01.nii.gz"], tmp_path / "out")
+
+
+def test_one_click_writes_mask_and_result(cohort_folder, tmp_path):
+    table = pd.read_csv(cohort_folder / "cohort.csv").set_index("case_id")
+    point = tuple(float(table.loc["C03", name]) for name in ("x_mm", "y_mm", "z_mm"))
+    scan = cohort_folder / "images" / "C03.nii.gz"
+    result = segment_scan(scan, point, tmp_path / "out", rule="click41")
+    mask = np.asanyarray(nib.load(tmp_path / "out" / "mask.nii.gz").dataobj) > 0
+    truth = np.asanyarray(nib.load(cohort_folder / "masks" / "C03.nii.gz").dataobj) > 0
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.95
+    assert result["lesions"][0]["suv_max"] == pytest.approx(8.0, abs=1.0)
+    assert any("suv" in warning.lower() for warning in result["warnings"]), "a bare NIfTI's unit is an assumption"
+
+
+def test_a_click_outside_is_refused(cohort_folder, tmp_path):
+    with pytest.raises(GeometryError, match="--point: must lie inside the scan"):
+        segment_scan(cohort_folder / "images" / "C03.nii.gz", (999.0, 0.0, 0.0), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_rule_names_the_rules(cohort_folder, tmp_path):
+    with pytest.raises(ConfigError, match=r"--rule magic: is not known\. Use one of: .*click41"):
+        segment_scan(cohort_folder / "images" / "C03.nii.gz", (0.0, 0.0, 0.0), tmp_path / "out", rule="magic")

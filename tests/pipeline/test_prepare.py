@@ -1,0 +1,86 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from pointpet.core import ModelError, OutputError
+from pointpet.io.artefacts import read_json
+from pointpet.pipeline import prepare as preparing
+from pointpet.pipeline.config import PrepareSettings
+from pointpet.pipeline.prepare import load_prepared, prepare_cohort
+
+SETTINGS = PrepareSettings(pixel_mm=4.0)
+
+
+def test_a_prepared_folder_holds_what_training_needs(cohort_folder, tmp_path):
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", SETTINGS)
+    again = load_prepared(tmp_path / "p")
+    assert [case.case.case_id for case in again.cases] == [case.case.case_id for case in prepared.cases]
+    for ours, theirs in zip(prepared.cases, again.cases, strict=True):
+        assert ours.case.label == theirs.case.label
+        np.testing.assert_array_equal(ours.case.points_mm, theirs.case.points_mm)
+        np.testing.assert_array_equal(ours.mips.coronal, theirs.mips.coronal)
+        assert ours.pixel_hash == theirs.pixel_hash
+        assert theirs.case.pet is None
+
+
+def test_no_source_path_is_written(cohort_folder, tmp_path):
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", SETTINGS)
+    for path in (tmp_path / "p").rglob("*.json"):
+        assert "images" not in path.read_text()
+        assert str(cohort_folder) not in path.read_text()
+
+
+def test_only_changed_cases_are_read_again(cohort_folder, tmp_path, monkeypatch):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    read = []
+    original = preparing.read_case_volume
+    monkeypatch.setattr(preparing, "read_case_volume", lambda case: read.append(case.case_id) or original(case))
+    prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    assert read == []
+    shutil.copy2(cohort / "images" / "C01.nii.gz", cohort / "images" / "C00.nii.gz")
+    prepared = prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    assert read == ["C00"]
+    assert prepared.cases[0].pixel_hash == prepared.cases[1].pixel_hash
+
+
+def test_a_changed_label_or_point_needs_no_reading(cohort_folder, tmp_path, monkeypatch):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    table = (cohort / "cohort.csv").read_text().replace("lung", "lymphoma")
+    (cohort / "cohort.csv").write_text(table)
+    monkeypatch.setattr(preparing, "read_case_volume", None)
+    prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    assert "lymphoma" in {case.case.label for case in load_prepared(tmp_path / "p").cases}
+
+
+def test_a_corrupt_case_is_listed_and_the_others_are_prepared(cohort_folder, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    (cohort / "images" / "C03.nii.gz").write_bytes(b"not an image")
+    prepared = prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    clean = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "clean", SETTINGS)
+    assert [name for name, _ in prepared.failures] == ["C03"]
+    assert "case C03" in str(prepared.failures[0][1])
+    assert len(prepared.cases) == 15
+    for case in prepared.cases:
+        ours, theirs = (
+            folder / "cases" / f"{case.case.case_id}.npz" for folder in (tmp_path / "p", tmp_path / "clean")
+        )
+        assert ours.read_bytes() == theirs.read_bytes()
+    assert len(clean.cases) == 16
+    assert [item["case_id"] for item in read_json(tmp_path / "p" / "prepared.json")["failures"]] == ["C03"]
+
+
+def test_other_settings_need_overwrite(cohort_folder, tmp_path):
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", SETTINGS)
+    with pytest.raises(OutputError, match="holds the output of another run"):
+        prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", PrepareSettings(pixel_mm=8.0))
+
+
+def test_a_folder_that_is_not_prepared_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"holds no prepared\.json"):
+        load_prepared(tmp_path)

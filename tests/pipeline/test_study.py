@@ -1,0 +1,191 @@
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pointpet.core import Faults, Mask, OutputError, Unit
+from pointpet.io.artefacts import read_json
+from pointpet.io.nifti import read_nifti, write_mask
+from pointpet.pipeline import fold as folding
+from pointpet.pipeline.config import build_configuration
+from pointpet.pipeline.fold import FoldTask, case_folder, model_folder, run_fold
+from pointpet.pipeline.prepare import prepare_cohort
+from pointpet.pipeline.study import StudyRequest, run_study
+
+METHODS = ("proposed", "cam_alone", "suv25", "click41")
+
+
+@pytest.fixture(scope="module")
+def study(cohort_folder, quick, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("study") / "out"
+    run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), out, quick)
+    return out
+
+
+def digests(folder: Path, *endings: str) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.name.endswith(endings))
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def test_the_tables_have_their_columns(study):
+    segmentation = pd.read_csv(study / "tables" / "segmentation.csv")
+    expected = (
+        "method,label,case_id,fold,dice,dice_hull,nsd_2mm,hd95_mm,sensitivity,fp_ml,fn_ml,hit,hit_strict,distance_mm,"
+        "mtv_ml,mtv_true_ml"
+    )
+    assert ",".join(segmentation.columns[:16]) == expected
+    assert len(segmentation) == 16 * len(METHODS)
+    classification = pd.read_csv(study / "tables" / "classification.csv")
+    assert list(classification.columns) == [
+        "method", "case_id", "fold", "truth", "predicted", "probability_lung", "probability_oesophagus",
+    ]  # fmt: skip
+    assert set(classification["method"]) == {"proposed", "cam_alone"}
+    table = pd.read_csv(study / "tables" / "table_lung.csv")
+    assert list(table["method"]) == list(METHODS)
+    assert {"dice_mean", "dice_sd", "dice_lo", "dice_hi", "auc_mean", "training_input", "test_input"} <= set(table)
+    comparisons = pd.read_csv(study / "tables" / "comparisons.csv")
+    assert list(comparisons.columns[:10]) == [
+        "label", "measure", "method_a", "method_b", "difference", "lo", "hi", "p", "p_corrected", "n",
+    ]  # fmt: skip
+
+
+def test_every_case_is_tested_once_and_every_file_is_there(study):
+    folds = pd.read_csv(study / "folds.csv")
+    assert sorted(folds["case_id"]) == [f"C{number:02d}" for number in range(16)]
+    for case_id in folds["case_id"]:
+        names = {path.name for path in case_folder(study, "proposed", case_id).iterdir()}
+        assert names == {"mask.nii.gz", "cam_coronal.nii.gz", "cam_sagittal.nii.gz", "mip.png", "result.json"}
+    for fold in (0, 1):
+        names = {path.name for path in model_folder(study, "proposed", fold).iterdir()}
+        assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md"}
+    assert (study / "report.html").stat().st_size > 10_000
+    record = read_json(study / "study.json")
+    assert record["seed"] == 3
+    assert record["failures"] == []
+    assert record["cohort"]["by_label"] == {"lung": 8, "oesophagus": 8}
+    assert [method["name"] for method in record["methods"]] == list(METHODS)
+
+
+def test_no_checkpoint_or_lock_is_left(study):
+    assert not [path for path in study.rglob("*") if "checkpoint" in path.name or path.name.endswith(".lock")]
+
+
+def test_the_same_seed_gives_identical_bytes(cohort_folder, quick, study, tmp_path):
+    run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "again", quick)
+    endings = ("weights.safetensors", ".nii.gz", ".csv")
+    assert digests(study, *endings) == digests(tmp_path / "again", *endings)
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(cohort_folder, quick, study, tmp_path, monkeypatch):
+    shutil.copytree(study, tmp_path / "s")
+    before = digests(tmp_path / "s", "weights.safetensors", ".nii.gz", ".csv")
+    shutil.rmtree(case_folder(tmp_path / "s", "proposed", "C04"))
+    (tmp_path / "s" / "study.json").unlink()
+    monkeypatch.setattr("pointpet.learn.train.train", None)  # a second training would fail
+    run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
+    assert digests(tmp_path / "s", "weights.safetensors", ".nii.gz", ".csv") == before
+
+
+def test_another_study_in_the_same_folder_is_refused(cohort_folder, quick, study):
+    with pytest.raises(OutputError, match="holds the output of another run"):
+        run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=4), study, quick)
+
+
+def test_a_method_that_cannot_apply_is_named_with_its_reason(cohort_folder, quick, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    table = pd.read_csv(cohort / "cohort.csv").drop(columns=["x_mm", "y_mm", "z_mm"])
+    table.to_csv(cohort / "cohort.csv", index=False)
+    with pytest.raises(Faults, match="method click41: needs a point per patient, the cohort has none"):
+        run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2), tmp_path / "s", quick)
+
+
+def test_lesion_free_classes_must_occur(cohort_folder, tmp_path):
+    configuration = build_configuration({"study": {"lesion_free": ["control"]}})
+    with pytest.raises(Exception, match="names classes that do not occur: control"):
+        run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2), tmp_path / "s", configuration)
+
+
+def fold_task(prepared, study: Path, quick) -> FoldTask:
+    from pointpet.evaluate.folds import make_folds
+
+    fold = make_folds(prepared.cohort, n_folds=2, seed=0)[0]
+    return FoldTask(study, fold, prepared, ("proposed", "cam_alone"), ("lung", "oesophagus"), (), quick, seed=1)
+
+
+def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_prediction(cohort_folder, quick, tmp_path):
+    """Falsify everything that is annotated of the test cases: weights, maps, masks and probabilities stay the same."""
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    task = fold_task(honest, tmp_path / "honest", quick)
+    assert run_fold(task) == []
+    tested = set(task.fold.test)
+    cases = [falsified(case, tmp_path) if case.case.case_id in tested else case for case in honest.cases]
+    lied = replace(task, study=tmp_path / "lied", prepared=replace(honest, cases=tuple(cases)))
+    assert run_fold(lied) == []
+
+    endings = ("weights.safetensors", ".nii.gz")
+    assert digests(tmp_path / "lied", *endings) == digests(tmp_path / "honest", *endings)
+    measured = []
+    for method in task.methods:
+        for case_id in task.fold.test:
+            ours, theirs = (
+                read_json(case_folder(folder, method, case_id) / "result.json")
+                for folder in (tmp_path / "honest", tmp_path / "lied")
+            )
+            for name in ("probabilities", "predicted", "flags", "lesions"):
+                assert ours[name] == theirs[name]
+            measured.append(ours["measures"]["mtv_true_ml"] != theirs["measures"]["mtv_true_ml"])
+    assert all(measured), "the falsified masks must have been read by the evaluation"
+
+
+def falsified(prepared, folder: Path):
+    case = prepared.case
+    volume = read_nifti(case.pet, Unit.SUVBW)
+    wrong = np.zeros(volume.voxels.shape, bool)
+    wrong[1:3, 1:3, 1:3] = True
+    path = folder / f"wrong_{case.case_id}.nii.gz"
+    write_mask(path, Mask(wrong, volume.affine), volume.stored)
+    label = {"lung": "oesophagus", "oesophagus": "lung"}[case.label]
+    return replace(prepared, case=replace(case, points_mm=case.points_mm + 60.0, mask=path, label=label))
+
+
+def test_training_points_do_reach_training(cohort_folder, quick, tmp_path):
+    """The counterpart: what the previous test falsifies matters where it may be used."""
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    task = fold_task(honest, tmp_path / "honest", quick)
+    run_fold(task)
+    trained = set(task.fold.train)
+    cases = [
+        replace(case, case=replace(case.case, points_mm=case.case.points_mm + np.array([0, 0, -40.0])))
+        if case.case.case_id in trained
+        else case
+        for case in honest.cases
+    ]
+    run_fold(replace(task, study=tmp_path / "lied", prepared=replace(honest, cases=tuple(cases))))
+    ours, theirs = (
+        digests(tmp_path / "honest", "weights.safetensors"),
+        digests(tmp_path / "lied", "weights.safetensors"),
+    )
+    assert ours["models/proposed/fold_0/weights.safetensors"] != theirs["models/proposed/fold_0/weights.safetensors"]
+    assert ours["models/cam_alone/fold_0/weights.safetensors"] == theirs["models/cam_alone/fold_0/weights.safetensors"]
+
+
+def test_a_case_that_fails_at_test_time_is_listed_and_the_fold_goes_on(cohort_folder, quick, tmp_path, monkeypatch):
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    task = replace(fold_task(prepared, tmp_path / "s", quick), methods=("suv25",))
+    broken = task.fold.test[0]
+    original = folding.measure_case
+    monkeypatch.setattr(
+        folding,
+        "measure_case",
+        lambda prediction, *args, **kwargs: (
+            original(prediction, *args, **kwargs) if prediction.case_id != broken else 1 / 0
+        ),
+    )
+    failures = run_fold(task)
+    assert [(item["case_id"], item["stage"], item["method"]) for item in failures] == [(broken, "predict", "suv25")]
+    assert all((case_folder(task.study, "suv25", name) / "result.json").is_file() for name in task.fold.test[1:])

@@ -175,7 +175,7 @@ def read_table(path: Path) -> Table:
     columns = _header(name, lines[0][0])
     table = Table(name, path.parent, columns, [])
     for cells, number in lines[1:]:
-        if len(cells) > len(columns):
+        if any(cells[len(columns) :]):
             table.fault(
                 "CELLS",
                 f"{name} row {number}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -145,20 +146,24 @@ def _read_npy(case: Case, path: Path) -> tuple[NDArray, None]:
     values = np.load(path, allow_pickle=False, mmap_mode="r")
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
         raise _error(case, path, "TYPE", "must hold one array of numbers", "Save it with numpy.save")
-    return np.array(values, np.float32 if values.dtype.kind != "b" else np.uint8), None
+    _check_size(case, path, values.shape)
+    with np.errstate(over="ignore"):
+        return np.array(values, np.float32), None
 
 
 def _read_png(case: Case, path: Path) -> tuple[NDArray, int]:
     with Image.open(path, formats=["PNG"]) as image:
-        if image.width * image.height > LARGEST_PICTURE_PIXELS:
-            raise _error(
-                case, path, "SIZE", f"{image.width} x {image.height} pixels are more than a MIP has", "Give a MIP"
-            )
+        _check_size(case, path, (image.height, image.width))
         if image.mode not in _GREY_MODES:
             raise _error(
                 case, path, "COLOUR", f"must be 8- or 16-bit grey, got mode {image.mode}", "Save it as greyscale PNG"
             )
         return np.asarray(image), _GREY_MODES[image.mode]
+
+
+def _check_size(case: Case, path: Path, shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > LARGEST_PICTURE_PIXELS:
+        raise _error(case, path, "SIZE", f"{' x '.join(map(str, shape))} pixels are more than a MIP has", "Give a MIP")
 
 
 def _error(case: Case, path: Path, code: str, problem: str, remedy: str) -> ImageReadError:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from pointpet.cli.console import Console
 from pointpet.cli.options import CohortFile, Quiet, Verbose
 from pointpet.cli.page import NoBrowser, Port, announce, require_web

@@ -43,8 +43,8 @@ PARSE_ERRORS = (
     InvalidDicomError,
     LookupError,
     MemoryError,
-    NotImplementedError,
-    RecursionError,
+    OSError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
@@ -235,9 +235,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "unknown reason"
-        remedy = (
-            "Restore the link's target, or remove it" if path.is_symlink() else "Check the file and its permissions"
-        )
+        remedy = "Restore the link's target, or remove it" if path.is_symlink() else "Check the file's permissions"
         raise file_error(path.name, "UNREADABLE", f"cannot be read: {reason}", remedy) from error
 
 

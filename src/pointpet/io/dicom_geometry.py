@@ -25,6 +25,8 @@ SEAM_MM = 0.1
 table's travel (a GE Discovery ST: 0.02 to 0.08 mm). A fiftieth of the blur; a wrong slice is off by millimetres."""
 ORIENTATION_TOLERANCE = 1e-4
 """Greatest difference of direction cosines: 1e-4 is 0.05 mm over 500 mm."""
+LARGEST_SIDE = 4096
+"""PET matrices end at 1024; a header that asks for more would only reserve memory."""
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 ONE_FRAME = "Give one frame, or a static series"
 
@@ -93,6 +95,13 @@ def _plane(files: Sequence[DicomFile]) -> tuple[NDArray[np.float64], tuple[float
         if not np.allclose(_vector(file, PIXEL_SPACING, 2), spacing_mm, rtol=GAP_TOLERANCE / 10.0, atol=0):
             other = file.numbers(PIXEL_SPACING)
             _refuse_mixed("SPACING", str(PIXEL_SPACING), (first, list(spacing_mm)), (file, list(other)))
+    if not (min(shape) >= 1 and max(shape) <= LARGEST_SIDE):
+        raise file_error(
+            first.name,
+            "LAYOUT",
+            f"{ROWS} x {COLUMNS} must be 1 to {LARGEST_SIDE}, got {shape[0]} x {shape[1]}",
+            "Export the series again",
+        )
     if min(spacing_mm) <= 0:
         raise file_error(
             first.name,

@@ -208,14 +208,21 @@ def _items(file: DicomFile, attribute: Attribute) -> list[Dataset]:
         return []
     try:
         with quiet_pydicom():
-            return list(file.dataset[attribute.number].value or [])
+            items = list(file.dataset[attribute.number].value or [])
     except PARSE_ERRORS as error:
-        raise SuvError(
-            "PP-SUV-SEQUENCE",
-            f"file {file.name}",
-            f"{attribute} cannot be parsed as a sequence",
-            "Export the series again from the scanner",
-        ) from error
+        raise _no_sequence(file, attribute) from error
+    if not all(isinstance(item, Dataset) for item in items):
+        raise _no_sequence(file, attribute)
+    return items
+
+
+def _no_sequence(file: DicomFile, attribute: Attribute) -> SuvError:
+    return SuvError(
+        "PP-SUV-SEQUENCE",
+        f"file {file.name}",
+        f"{attribute} cannot be parsed as a sequence",
+        "Export the series again from the scanner",
+    )
 
 
 def _nuclide(injection: DicomFile) -> tuple[str, ...]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
 )
 
 from pointpet.core import ImageReadError
@@ -49,8 +53,6 @@ PLAIN = {
     DeflatedExplicitVRLittleEndian: "<",
     ExplicitVRBigEndian: ">",
 }
-LARGEST_SIDE = 4096
-"""PET matrices end at 1024; a header that asks for more would only reserve memory."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -83,9 +85,6 @@ def _layout(file: DicomFile) -> tuple[tuple[int, int], np.dtype]:
     samples = file.integer(SAMPLES) or 1
     signed = file.integer(SIGNED) or 0
     faults = {
-        f"{ROWS} x {COLUMNS} must be 1 to {LARGEST_SIDE}, got {rows} x {columns}": not (
-            1 <= rows <= LARGEST_SIDE and 1 <= columns <= LARGEST_SIDE
-        ),
         f"{BITS_ALLOCATED} must be 8, 16 or 32, got {bits}": bits not in (8, 16, 32),
         f"{FRAMES} must be 1, got {frames:g}": frames != 1,
         f"{SAMPLES} must be 1, got {samples}": samples != 1,
@@ -119,12 +118,20 @@ def _stored(file: DicomFile, shape: tuple[int, int], dtype: np.dtype) -> NDArray
 
 
 def _decoded(file: DicomFile, shape: tuple[int, int]) -> NDArray:
+    """Decompress by pydicom's decoders, else by GDCM as SimpleITK brings it (lossless JPEG, which PACS favour)."""
     syntax = file.transfer_syntax
     try:
         with quiet_pydicom():
             pixels = file.dataset.pixel_array
     except PARSE_ERRORS as error:
-        raise _undecodable(file, error) from error
+        if "missing dependencies" in str(error):
+            pixels = _decoded_by_gdcm(file)
+        elif isinstance(error, NotImplementedError):
+            raise _codec_missing(file) from error
+        else:
+            raise file_error(
+                file.name, "CODEC", f"{PIXEL_DATA} ({syntax.name}) cannot be decoded", "Copy or export the file again"
+            ) from error
     if pixels.shape != shape:
         raise file_error(
             file.name,
@@ -135,15 +142,37 @@ def _decoded(file: DicomFile, shape: tuple[int, int]) -> NDArray:
     return pixels
 
 
-def _undecodable(file: DicomFile, error: Exception) -> ImageReadError:
+def _decoded_by_gdcm(file: DicomFile) -> NDArray:
+    import SimpleITK
+
+    # Nothing but the pixels is handed over: no name leaves the source, and no slope is applied twice.
+    bare = Dataset()
+    bare.file_meta = FileMetaDataset()
+    bare.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    bare.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    bare.file_meta.TransferSyntaxUID = file.transfer_syntax
+    bare.SOPClassUID = SecondaryCaptureImageStorage
+    bare.SOPInstanceUID = bare.file_meta.MediaStorageSOPInstanceUID
+    for number in PIXEL_TAGS:
+        if number in file.dataset:
+            bare[number] = file.dataset[number]
+    was_shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        with NamedTemporaryFile(suffix=".dcm") as spool, quiet_pydicom():
+            bare.save_as(spool.name, enforce_file_format=True)
+            return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(spool.name, imageIO="GDCMImageIO"))[0]
+    except PARSE_ERRORS as error:
+        raise _codec_missing(file) from error
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(was_shown)
+
+
+def _codec_missing(file: DicomFile) -> ImageReadError:
     syntax = file.transfer_syntax
-    if "plugin" in str(error) or "dependenc" in str(error) or isinstance(error, NotImplementedError):
-        return file_error(
-            file.name,
-            "CODEC-MISSING",
-            f"no installed decoder reads its transfer syntax {syntax.name} {syntax}",
-            "Decompress the series (gdcmconv --raw), or `pip install python-gdcm`",
-        )
     return file_error(
-        file.name, "CODEC", f"{PIXEL_DATA} ({syntax.name}) cannot be decoded", "Copy or export the file again"
+        file.name,
+        "CODEC-MISSING",
+        f"no installed decoder reads {PIXEL_DATA} in its transfer syntax {syntax.name} {syntax}",
+        "Decompress the series (gdcmconv --raw)",
     )

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.dataset import Dataset
+
 from pointpet.core import ImageReadError
 from pointpet.image.suv_header import CORRECTED_IMAGE, Attribute
-from pointpet.io.dicom_file import PREFIX_END, DicomFile
+from pointpet.io.dicom_file import PARSE_ERRORS, PREFIX_END, DicomFile, file_error, read_dicom_file
 from pointpet.io.dicom_geometry import ORIENTATION, PIXEL_SPACING, POSITION
 from pointpet.io.dicom_header import HEADER_TAGS, PATIENT_ID
 from pointpet.io.dicom_pixels import PIXEL_TAGS
@@ -59,7 +61,7 @@ READ_TAGS = (
 )
 """All that reading a PET series looks at."""
 
-NOT_IMAGES = frozenset({"dicomdir", "license", "readme", "version", "lockfile", "thumbs.db", "desktop.ini"})
+NOT_IMAGES = frozenset({"license", "readme", "version", "lockfile", "thumbs.db", "desktop.ini"})
 DICOM_ENDINGS = frozenset({"", ".dcm", ".dicom", ".ima", ".dic"})
 
 
@@ -137,8 +139,20 @@ def group_series(files: Iterable[DicomFile]) -> list[Series]:
     """Sort files into series by Series Instance UID, in the order found."""
     groups: dict[str, list[DicomFile]] = {}
     for file in files:
-        groups.setdefault(file.text(SERIES_UID) or "", []).append(file)
+        groups.setdefault(_series_uid(file), []).append(file)
     return [Series(tuple(group)) for group in groups.values()]
+
+
+def _series_uid(file: DicomFile) -> str:
+    for attribute in (SOP_CLASS, SOP_INSTANCE, MODALITY, SERIES_UID):
+        if not file.text(attribute):
+            raise file_error(
+                file.name,
+                "TRUNCATED",
+                f"{attribute} is absent: it ends early or is no DICOM object of a series",
+                "Copy or export the file again",
+            )
+    return str(file.text(SERIES_UID))
 
 
 def choose_pet(series: Sequence[Series], subject: str) -> tuple[Series, list[str]]:
@@ -191,26 +205,76 @@ def _none(series: Sequence[Series], subject: str) -> ImageReadError:
     return ImageReadError("PP-DICOM-NO-PET", subject, f"must hold a PET series, got {found}", "Give the PET's folder")
 
 
-def dicom_candidates(root: Path, remarks: list[str]) -> Iterator[Path]:
+def dicom_candidates(root: Path, remarks: list[str], faults: list[ImageReadError] | None = None) -> Iterator[Path]:
     """Yield the files below `root` that should be DICOM, sorted; add a remark on each one passed over.
 
-    Links to folders are not followed, so that no loop can arise. A file counts by its name's ending or by its prefix.
+    Links to folders are not followed. A file counts by its name's ending or by its prefix.
+
+    Args:
+        root: the folder. remarks: receives what was passed over.
+        faults: receives links that lead back to a folder above them, and a DICOMDIR that names files elsewhere.
+
+    Raises:
+        ImageReadError: the first such fault, where `faults` is absent.
     """
     for folder, subfolders, names in os.walk(root):
         subfolders.sort()
         for name in list(subfolders):
-            if Path(folder, name).is_symlink():
-                remarks.append(f"folder {name} is a link and was not followed")
             if name.startswith("."):
                 subfolders.remove(name)
+            elif Path(folder, name).is_symlink():
+                remarks.append(f"folder {name} is a link and was not followed")
+                _keep_or_raise(_loop(Path(folder, name)), faults)
         for name in sorted(names):
             path = Path(folder, name)
-            if name.startswith(".") or name.lower() in NOT_IMAGES:
+            if name.lower() == "dicomdir":
+                remarks.append("DICOMDIR is not used, the files themselves are read")
+                _keep_or_raise(_escape(path), faults)
+            elif name.startswith(".") or name.lower() in NOT_IMAGES:
                 continue
-            if _looks_like_dicom(path):
+            elif _looks_like_dicom(path):
                 yield path
             else:
                 remarks.append(f"file {name} is no DICOM file and was passed over")
+
+
+def _keep_or_raise(fault: ImageReadError | None, faults: list[ImageReadError] | None) -> None:
+    if fault is not None and faults is None:
+        raise fault
+    if fault is not None and faults is not None:
+        faults.append(fault)
+
+
+def _loop(link: Path) -> ImageReadError | None:
+    """The fault of a link that leads back to a folder it lies in."""
+    folder = link.parent.resolve()
+    if link.resolve() not in (folder, *folder.parents):
+        return None
+    return ImageReadError(
+        "PP-DICOM-LOOP", f"folder {link.name}", "is a link to a folder above it, a loop", "Remove the link"
+    )
+
+
+def _escape(dicomdir: Path) -> ImageReadError | None:
+    """The fault of a DICOMDIR that names a file outside its own folder, or that cannot be read."""
+    try:
+        records = read_dicom_file(dicomdir).dataset.get("DirectoryRecordSequence") or ()
+        parts = [part for record in records for part in _file_id(record)]
+    except ImageReadError as error:
+        return error
+    except PARSE_ERRORS:
+        return file_error(dicomdir.name, "DAMAGED", "cannot be parsed as a DICOMDIR", "Remove it")
+    if any(part in ("..", ".") or "/" in part or "\\" in part for part in parts):
+        return file_error(
+            dicomdir.name, "ESCAPE", "names files outside its folder", "Remove it; the files themselves are enough"
+        )
+    return None
+
+
+def _file_id(record: Dataset) -> list[str]:
+    """Referenced File ID (0004,1500) as its parts."""
+    value = record.get("ReferencedFileID") or ()
+    return [value] if isinstance(value, str) else [str(part) for part in value]
 
 
 def _looks_like_dicom(path: Path) -> bool:

@@ -125,8 +125,11 @@ def _case_rows(index: int, label: str, patient_fold: int, random: np.random.Gene
     return rows
 
 
-def write_study(folder: Path, n_cases: int, *, pictures: bool = True) -> Path:
-    """Write a STUDY folder of `n_cases` with the layout that the pipeline writes, without the report."""
+def write_study(folder: Path, n_cases: int, *, one_picture: bool = True) -> Path:
+    """Write a STUDY folder of `n_cases` with the layout that the pipeline writes, without the report.
+
+    `one_picture`: the same picture stands for all cases, since drawing takes long.
+    """
     random = np.random.default_rng(11)
     labels = ["lung" if index % 2 == 0 else "oesophagus" for index in range(n_cases)]
     rows = [row for index, label in enumerate(labels) for row in _case_rows(index, label, index // 2 % 5, random)]
@@ -144,8 +147,7 @@ def write_study(folder: Path, n_cases: int, *, pictures: bool = True) -> Path:
     folds = [(f"P{index:03d}", f"P{index:03d}", index // 2 % 5) for index in range(n_cases)]
     pd.DataFrame(folds, columns=["case_id", "patient_id", "fold"]).to_csv(folder / "folds.csv", index=False)
     (folder / "study.json").write_text(json.dumps(_study_record(labels, methods)))
-    if pictures:
-        _write_predictions(folder, rows)
+    _write_predictions(folder, rows, one_picture=one_picture)
     return folder
 
 
@@ -213,17 +215,20 @@ def _study_record(labels: list[str], methods: list[dict]) -> dict:
     }
 
 
-def _write_predictions(folder: Path, rows: list[dict]) -> None:
-    for number, row in enumerate(rows):
+def _draw(row: dict, seed: int) -> bytes:
+    case = make_case(int(row["case_id"][1:]), row["label"])
+    offset = 0.0 if row["hit_strict"] or row["hit"] is None else float(row["distance_mm"]) / PIXEL_MM
+    prediction = make_prediction(case, row["case_id"], seed, min(offset, 40.0), maps=row["hit"] is not None)
+    return render_case_picture(case.mips, prediction, prediction.picture_masks, case.truth)
+
+
+def _write_predictions(folder: Path, rows: list[dict], *, one_picture: bool) -> None:
+    shared = _draw(rows[0], 0)
+    for seed, row in enumerate(rows):
         case_id, method = row["case_id"], row["method"]
-        case = make_case(int(case_id[1:]), row["label"])
-        offset = 0.0 if row["hit_strict"] or row["hit"] is None else float(row["distance_mm"]) / PIXEL_MM
-        prediction = make_prediction(case, case_id, number, min(offset, 40.0), maps=row["hit"] is not None)
         target = folder / "predictions" / method / case_id
         target.mkdir(parents=True)
-        (target / "mip.png").write_bytes(
-            render_case_picture(case.mips, prediction, prediction.picture_masks, case.truth)
-        )
+        (target / "mip.png").write_bytes(shared if one_picture else _draw(row, seed))
         result = {
             "case_id": case_id,
             "method": method,

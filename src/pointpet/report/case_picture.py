@@ -28,6 +28,7 @@ PEAK_COLOUR = (20, 20, 20)
 _MAX_HEIGHT, _MAX_WIDTH = 660, 900
 _GAP, _MARGIN, _LEGEND = 14, 10, 30
 _OVERSAMPLING = 2
+_LINE_WIDTH = 3
 _MAP_OPACITY = 0.55
 _MAP_FLOOR = 0.1
 """Map values below it are not drawn: a faint haze over the whole body hides the image and says nothing."""
@@ -153,10 +154,10 @@ def _draw_outline(
         # A pixel's centre lies at +0.5 on the screen; the padding moved everything by 1.
         points = (contour[:, ::-1] - 0.5) * factor
         if dash is None:
-            draw.line([tuple(point) for point in points], fill=colour, width=2 * _OVERSAMPLING, joint="curve")
+            draw.line([tuple(point) for point in points], fill=colour, width=_LINE_WIDTH * _OVERSAMPLING, joint="curve")
             continue
         for piece in _dashes(points, dash * _OVERSAMPLING):
-            draw.line([tuple(point) for point in piece], fill=colour, width=2 * _OVERSAMPLING)
+            draw.line([tuple(point) for point in piece], fill=colour, width=_LINE_WIDTH * _OVERSAMPLING)
 
 
 def _dashes(points: NDArray[np.float64], length: float) -> list[NDArray[np.float64]]:

@@ -1,0 +1,92 @@
+"""From a study's folder to one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pointpet._version import __version__
+from pointpet.io.artefacts import write_text
+from pointpet.report import headline, result_tables
+from pointpet.report.figures import draw_figures
+from pointpet.report.gallery import build_gallery
+from pointpet.report.published import REFERENCE, published_rows
+from pointpet.report.study_folder import Study, read_study
+from pointpet.report.wording import method_title, number
+
+REPORT_NAME = "report.html"
+
+
+def render_report(study: Path) -> Path:
+    """Write STUDY/report.html and STUDY/figures/*.svg from the study's tables, records and pictures.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        OutputError: the study lacks a file or a column, or the report cannot be written.
+    """
+    found = read_study(study)
+    figures = draw_figures(found)
+    for figure in figures:
+        write_text(study / "figures" / f"{figure.name}.svg", figure.svg)
+    environment = Environment(
+        loader=PackageLoader("pointpet.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("report.html.j2").render(
+        **_context(found), figures={figure.name: figure.inline for figure in figures}
+    )
+    write_text(study / REPORT_NAME, page)
+    return study / REPORT_NAME
+
+
+def _context(study: Study) -> dict[str, Any]:
+    record = study.record
+    return {
+        "record": record,
+        "version": record.get("pointpet_version", __version__),
+        "is_phantom": headline.is_phantom(study),
+        "title": record["cohort"].get("name") or "cohort",
+        "what_was_done": headline.what_was_done(study),
+        "answers": headline.answer_sentences(study),
+        "headlines": headline.class_headlines(study),
+        "reference": headline.phrase(headline.reference_method(study)),
+        "labels": list(study.labels),
+        "method_titles": [method_title(name) for name in study.methods],
+        "best_auc": [(name, number(value)) for name, value in (record["cohort"].get("best_auc") or {}).items()],
+        "folds": _fold_counts(study),
+        "main_tables": {label: result_tables.main_rows(study, label) for label in study.labels},
+        "has_outcome": {label: result_tables.has_outcome(study, label) for label in study.labels},
+        "has_published": {label: bool(published_rows(label)) for label in study.labels},
+        "published_reference": REFERENCE,
+        "measure_tables": {label: result_tables.measure_rows(study, label) for label in study.labels},
+        "comparisons": result_tables.comparison_tables(study),
+        "comparison_columns": list(result_tables.COMPARISON_COLUMNS),
+        "localisation": result_tables.localisation_rows(study),
+        "classifiers": result_tables.classifier_rows(study),
+        "flags": result_tables.flag_rows(study),
+        "training": result_tables.training_rows(study),
+        "gallery": build_gallery(study),
+        "settings": json.dumps(record.get("config", {}), indent=2, ensure_ascii=False),
+        "failures": record.get("failures", []),
+        "left_out": record.get("methods_left_out", []),
+        "lesion_free": record.get("lesion_free", []),
+    }
+
+
+def _fold_counts(study: Study) -> list[tuple[str, ...]]:
+    """Fold, then its cases of each class, then all its cases."""
+    labels = dict(zip(study.segmentation["case_id"], study.segmentation["label"], strict=True))
+    labels |= dict(zip(study.classification["case_id"], study.classification["truth"], strict=True))
+    rows = []
+    for fold, cases in study.folds.groupby("fold"):
+        names = [labels.get(case_id) for case_id in cases["case_id"]]
+        rows.append((str(fold), *(str(names.count(label)) for label in study.labels), str(len(names))))
+    return rows

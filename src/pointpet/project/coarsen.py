@@ -39,14 +39,11 @@ def coarsen_plane(values: NDArray, factor: int) -> NDArray:
 
 def coarse_pixels(mips: MipPair, plane: Plane, pixels: NDArray, factor: int) -> NDArray[np.float64]:
     """Where picture points (N, 2) of `mips` (fractional row, column) fall in the picture of `coarsen(mips, factor)`."""
-    values = mips.values(plane)
-    assert values is not None
-    (across, up), points = values.shape, np.atleast_2d(np.asarray(pixels, np.float64))
-    blocks_across, blocks_up = -(-across // factor), -(-up // factor)
-    middle = (factor - 1) / 2
-    rows = blocks_up - 1 - (up - 1 - points[:, 0] - middle) / factor
-    if plane is Plane.CORONAL:
-        columns = (points[:, 1] - middle) / factor
-    else:
-        columns = blocks_across - 1 - (across - 1 - points[:, 1] - middle) / factor
-    return np.stack([rows, columns], axis=1)
+    views = [mips.values(view) if view is plane else None for view in Plane]
+    # A picture without a world is given one for the while: the way between pixels and cells is then that of `MipPair`.
+    fine = MipPair(*views, pixel_mm=1.0, origin_mm=np.zeros(3))
+    first, second = fine.pixels(plane, np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+    up, across = ((np.atleast_2d(np.asarray(pixels, np.float64)) - first) / (second - first)).T
+    points = np.zeros((len(up), 3))
+    points[:, plane.axis], points[:, 2] = across, up
+    return coarsen(fine, factor).pixels(plane, points)

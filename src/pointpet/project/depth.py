@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import GeometryError, MipPair, Plane, Volume
+from pointpet.core import GeometryError, MipPair, Plane, Volume, to_picture
 from pointpet.project.grid import nearest_indices, projection_grid
 
 
@@ -37,14 +37,15 @@ def ray_depth(volume: Volume, mips: MipPair, plane: Plane, picture_point: tuple[
             f"must lie in the picture of {up} rows and {across} columns, got ({row}, {column})",
             "Click inside the picture",
         )
-    cell = column if plane is Plane.CORONAL else across - 1 - column
+    # Which cell the pixel shows is asked of the picture itself.
+    cell, height = divmod(int(to_picture(np.arange(values.size).reshape(values.shape), plane)[row, column]), up)
     # No voxel may be stepped over, also where the picture is coarser than the volume.
     step = min(mips.pixel_mm, float(volume.spacing_mm.min()))
     ray = projection_grid(volume.grid, step)
     count = ray.shape[plane.ray_axis]
     points = np.tile(mips.origin_mm, (count, 1))
     points[:, plane.axis] += cell * mips.pixel_mm
-    points[:, 2] += (up - 1 - row) * mips.pixel_mm
+    points[:, 2] += height * mips.pixel_mm
     points[:, plane.ray_axis] = ray.affine[plane.ray_axis, 3] + step * np.arange(count)
     indices = nearest_indices(volume.grid, points)
     inside = ((indices >= 0) & (indices < np.array(volume.voxels.shape))).all(axis=1)

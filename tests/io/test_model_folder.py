@@ -216,3 +216,13 @@ def test_an_unreadable_file_is_no_pickle(model: Path) -> None:
     (model / WEIGHTS_NAME).mkdir()
     with pytest.raises(ModelError, match="is missing or cannot be read"):
         read_model(model)
+
+
+def test_a_file_that_may_not_be_read_is_named(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    real_open = Path.open
+    monkeypatch.setattr(Path, "open", lambda p, *a, **k: (refuse if p.name == WEIGHTS_NAME else real_open)(p, *a, **k))
+    with pytest.raises(ModelError, match=r"weights\.safetensors is missing or cannot be read"):
+        read_model(model)

@@ -131,7 +131,7 @@ class DicomFile:
             return tuple(float(part) for part in text.split("\\")) if text else ()
         except ValueError as error:
             raise file_error(
-                self.name, "NUMBER", f"{attribute} must be a number, got {text!r}", "Correct the header"
+                self.name, "NUMBER", f"{attribute} must be a number, got {str(text)[:40]!r}", "Correct the header"
             ) from error
 
     def number(self, attribute: Attribute) -> float | None:

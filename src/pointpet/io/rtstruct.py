@@ -11,9 +11,11 @@ from pydicom.dataset import Dataset
 from skimage.measure import grid_points_in_poly
 
 from pointpet.core import Grid, ImageReadError, Mask
-from pointpet.io.dicom_file import PARSE_ERRORS, quiet_pydicom, read_dicom_file
+from pointpet.image.suv_header import Attribute
+from pointpet.io.dicom_file import PARSE_ERRORS, DicomFile, quiet_pydicom, read_dicom_file
 
 RTSTRUCT_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
+CONTOUR_DATA = Attribute("Contour Data", (0x3006, 0x0050))
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 FLATNESS = 0.1
 """In voxels: a contour that leaves its plane by more is not drawn on slices of this image."""
@@ -35,7 +37,7 @@ def read_rtstruct(path: Path, grid: Grid, *, roi: str | None = None) -> Mask:
     file = read_dicom_file(Path(path))
     try:
         with quiet_pydicom():
-            contours = _contours(file.dataset, file.name, roi)
+            contours = _contours(file.dataset, file.path, roi)
     except PARSE_ERRORS as error:
         raise _error(file.name, "DAMAGED", "its contours cannot be parsed", "Export the structure set again") from error
     indices = [grid.indices(points) for points in contours]
@@ -47,8 +49,9 @@ def _error(name: str, code: str, problem: str, remedy: str) -> ImageReadError:
     return ImageReadError(f"PP-RTSTRUCT-{code}", f"file {name}", problem, remedy)
 
 
-def _contours(dataset: Dataset, name: str, roi: str | None) -> list[NDArray[np.float64]]:
+def _contours(dataset: Dataset, path: Path, roi: str | None) -> list[NDArray[np.float64]]:
     """The closed contours of one ROI, each (N, 3) in RAS+ mm."""
+    name = path.name
     if dataset.get("SOPClassUID") != RTSTRUCT_STORAGE:
         raise _error(name, "KIND", f"must be an RT Structure Set, got {dataset.get('Modality')}", "Give the RTSTRUCT")
     number = _roi_number(dataset, name, roi)
@@ -57,7 +60,8 @@ def _contours(dataset: Dataset, name: str, roi: str | None) -> list[NDArray[np.f
         if int(item.ReferencedROINumber) != number:
             continue
         for contour in item.get("ContourSequence") or ():
-            points = np.array(contour.ContourData, np.float64)
+            # Read as one text: as single elements, tens of thousands of numbers would take seconds.
+            points = np.array(DicomFile(path, contour).numbers(CONTOUR_DATA))
             if contour.ContourGeometricType not in CLOSED or points.size < 9:
                 continue
             if points.size % 3 or not np.isfinite(points).all():

@@ -126,7 +126,7 @@ def dice_differences(study: Study) -> SvgFigure | None:
         for panel, label in zip(panels, labels, strict=True):
             panel.axvline(0.0, color=INK, linewidth=0.8)
             for entry in table.to_dict("records"):
-                if entry["label"] == label:
+                if entry["label"] == label and entry["method_b"] in methods:
                     _draw_interval(panel, entry, methods.index(entry["method_b"]))
             title = "all classes" if label == "all" else label
             panel.set(title=title, xlim=(lowest, highest), xlabel="gain in Dice, 95 % interval")
@@ -160,8 +160,9 @@ def peak_distances(study: Study) -> SvgFigure | None:
 def class_probabilities(study: Study) -> SvgFigure | None:
     """ROC curves of all cases together, and calibration, for the first class against the others."""
     classes = [name.removeprefix(PROBABILITY) for name in study.classification if str(name).startswith(PROBABILITY)]
-    methods = [method for method in study.methods if len(study.named(method))]
-    if not methods or not classes:
+    scores = {method: _truth_and_chance(study, method, classes[0]) for method in study.methods if classes}
+    scores = {method: pair for method, pair in scores.items() if pair[0].any() and not pair[0].all()}
+    if not scores:
         return None
     positive = classes[0]
     with rc_context(_STYLE):
@@ -169,12 +170,7 @@ def class_probabilities(study: Study) -> SvgFigure | None:
         for panel in (left, right):
             panel.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
             panel.set_aspect("equal")
-        for place, method in enumerate(methods):
-            rows = study.named(method)
-            truth = (rows["truth"] == positive).to_numpy(bool)
-            chance = rows[f"{PROBABILITY}{positive}"].astype(float).to_numpy()
-            if truth.all() or not truth.any() or not np.isfinite(chance).all():
-                continue
+        for place, (method, (truth, chance)) in enumerate(scores.items()):
             false_positive, true_positive, _ = roc_curve(truth, chance)
             left.plot(false_positive, true_positive, label=method_title(method), **_line(method, place))
             curve = calibrate(truth, chance, n_bins=min(10, max(2, len(truth) // 10)))
@@ -238,6 +234,14 @@ def _measured(study: Study, measure: str) -> tuple[list[str], list[str]]:
     """Classes and methods that have at least one value of a measure."""
     labels = [label for label in study.labels if len(numbers(study.of_label(label), measure))]
     return labels, [method for method in study.methods if len(numbers(study.cases(method), measure))]
+
+
+def _truth_and_chance(study: Study, method: str, positive: str) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether each case is of a class, and the probability given to it; cases without a probability left out."""
+    rows = study.named(method)
+    chance = rows[f"{PROBABILITY}{positive}"].astype(float).to_numpy()
+    known = np.isfinite(chance)
+    return (rows["truth"] == positive).to_numpy(bool)[known], chance[known]
 
 
 def _is_solid(study: Study) -> bool:

@@ -30,7 +30,9 @@ def _cavity(canvas: Canvas, rng: np.random.Generator, breath_mm: float) -> None:
     wide, deep = TORSO_HALF_WIDTH(patch.z) - 22, TORSO_HALF_DEPTH(patch.z) - 14
     middle = TORSO_CENTRE_Y(patch.z) + 6
     shell = ((patch.x / wide) ** 2 + ((patch.y - middle) / deep) ** 2 - 1) * 45
-    ends = np.maximum(78 - patch.z, patch.z - diaphragm(patch.x, patch.y, breath_mm))
+    ends = np.maximum(
+        52 + 0.004 * patch.x**2 + 0.006 * patch.y**2 - patch.z, patch.z - diaphragm(patch.x, patch.y, breath_mm)
+    )
     behind = SPINE_Y(patch.z) + 20 - 0.004 * patch.x**2 - patch.y
     inside = smooth_max(
         smooth_max(shell.astype(np.float32), ends.astype(np.float32), 15), behind.astype(np.float32), 15
@@ -41,16 +43,18 @@ def _cavity(canvas: Canvas, rng: np.random.Generator, breath_mm: float) -> None:
 def _liver(canvas: Canvas, rng: np.random.Generator, value: float, breath_mm: float) -> None:
     patch = canvas.box((-95, -85, 215), (132, 105, 450))
     shape = smooth_max(cage(patch, 7), patch.z + 4 - diaphragm(patch.x, patch.y, breath_mm), 12)
-    low = np.interp(patch.x.ravel(), [-95, -60, -20, 20, 60, 120], [392, 372, 340, 306, 272, 248])[:, None, None]
+    low = np.interp(patch.x.ravel(), [-95, -60, -20, 20, 60, 120], [388, 368, 342, 318, 292, 264])[:, None, None]
     low = low + breath_mm + rng.normal(0, 10) + 0.3 * np.maximum(10 - patch.y, 0) - 0.15 * np.maximum(patch.y - 30, 0)
     shape = smooth_max(shape, (low - patch.z).astype(np.float32) * 0.8, 14)
     left_back = -18 + 0.55 * np.maximum(10 - patch.x, 0) - patch.y
     shape = smooth_max(shape, left_back.astype(np.float32) * 0.85, 16)
     end = (-rng.uniform(45, 85) - patch.x).astype(np.float32)
     shape = smooth_max(shape, end + np.zeros_like(shape), 18)
+    top = (patch.z - 408 - breath_mm - 0.5 * np.minimum(patch.x - 10, 0)) - 0.9 * np.maximum(patch.x - 10, 0)
+    shape = smooth_max(shape, top.astype(np.float32) * 0.8, 14)
     spine = 34 - np.sqrt(patch.x**2 + (patch.y - SPINE_Y(patch.z) - 4) ** 2)
     shape = smooth_max(shape, spine.astype(np.float32), 10)
-    shape += 2.5 * smooth_noise(rng, patch.axes, 30)
+    shape += 3.5 * smooth_noise(rng, patch.axes, 34)
     texture = 1 + 0.07 * smooth_noise(rng, patch.axes, 11) + 0.03 * smooth_noise(rng, patch.axes, 40)
     canvas.paint(patch, shape, value * texture)
     gall = ellipsoid(patch, (48, 48, 262 + breath_mm), (14, 15, 26), rotation_to((0.2, 0.5, -0.8)))
@@ -144,20 +148,24 @@ def _bowel(canvas: Canvas, rng: np.random.Generator) -> None:
         points[i] = np.clip(step, low, high)
     level = float(np.exp(rng.normal(np.log(1.15), 0.22)))
     values = level * np.exp(0.35 * _wander(rng, steps, 6))
-    patch, loop, value = tube(canvas, points, rng.uniform(8.5, 11), values, spacing=0.5)
+    patch, loop, value = tube(canvas, points, rng.uniform(8.5, 11), values)
+    value *= np.exp(0.2 * smooth_noise(rng, patch.axes, 9))
     canvas.paint(patch, loop, value)
     colon = [(78, 20, 150), (88, 18, 190), (92, 8, 240), (84, 22, 272), (48, 62, 252), (5, 72, 232), (-45, 62, 252)]
     colon += [(-82, 28, 300), (-98, -6, 338), (-104, -16, 290), (-104, -14, 225), (-92, 0, 170), (-66, 14, 134)]
-    colon += [(-30, 4, 118), (6, -6, 128), (14, -30, 118), (2, -42, 85), (0, -40, 45), (0, -34, 12)]
+    colon += [(-30, 4, 118), (6, -6, 128), (14, -30, 118), (2, -40, 90), (0, -42, 62), (0, -38, 34)]
     path = np.array(colon, float)
     path[1:-3] += rng.normal(0, 7, (len(path) - 4, 3))
     level = float(np.exp(rng.normal(np.log(1.3), 0.35)))
     values = level * np.exp(0.45 * _wander(rng, len(path), 3))
     radii = np.clip(rng.normal(16, 2.5, len(path)), 11, 22)
-    radii[-6:] = 12
+    radii[-6:] = 11
+    values[-4:] = np.minimum(values[-4:], rng.uniform(0.8, 1.5))
     patch, wall, value = tube(canvas, path, radii, values)
+    value *= np.exp(0.25 * smooth_noise(rng, patch.axes, 13))
+    wall += 1.6 * smooth_noise(rng, patch.axes, 11)
     canvas.paint(patch, wall, value)
-    canvas.paint(patch, wall + 5, 0.45 * value)
+    canvas.paint(patch, wall + 5.5, 0.55 * value)
 
 
 def _wander(rng: np.random.Generator, count: int, scale: float) -> NDArray:
@@ -175,7 +183,7 @@ def _pelvic_organs(canvas: Canvas, patient: Patient, rng: np.random.Generator) -
     centre = np.array([rng.normal(0, 5), 24 + rng.normal(0, 5), 86 + rng.normal(0, 5)])
     patch = canvas.box(centre - 80, centre + 80)
     filling = rng.uniform(0.6, 1.25)
-    bladder = ellipsoid(patch, centre + np.array([0, 0, 16 * (filling - 0.6)]), np.array([38, 30, 26]) * filling)
+    bladder = ellipsoid(patch, centre + np.array([0, 0, 16 * (filling - 0.6)]), np.array([38, 30, 21]) * filling)
     if patient.sex == "F":
         womb = ellipsoid(
             patch, centre + np.array([rng.normal(0, 4), -32, 24]), (24, 18, 30), rotation_to((0, 0.6, 0.8))
@@ -199,7 +207,7 @@ def _male_organs(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.paint(patch, ellipsoid(patch, centre, (12, 13, 18)), testes)
     shaft = np.array([(0, 40, 30), (0, 72, 15), (0, 78, -25)])
     patch, shape, _ = tube(canvas, shaft, 11.0)
-    canvas.paint(patch, shape, 0.9)
-    if rng.random() < 0.35:
+    canvas.paint(patch, shape, 0.7)
+    if rng.random() < 0.15:
         patch, urethra, _ = tube(canvas, np.array([(0, 14, 55), (0, 38, 32), (0, 72, 15)]), 3.0)
         canvas.paint(patch, urethra, rng.uniform(3, 12))

@@ -12,7 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.phantom.shapes import Canvas, Field, Patch, curve, ellipsoid, smooth_min, smooth_noise, tube
+from pointpet.phantom.shapes import (
+    Canvas,
+    Field,
+    Patch,
+    curve,
+    ellipsoid,
+    linear_weights,
+    resample,
+    smooth_max,
+    smooth_min,
+    smooth_noise,
+    tube,
+)
 
 SPINE_Y = curve(
     [
@@ -37,7 +49,7 @@ TORSO_HALF_WIDTH = curve(
     [
         (-20, 150),
         (0, 160),
-        (60, 170),
+        (60, 165),
         (120, 164),
         (200, 143),
         (245, 134),
@@ -78,6 +90,15 @@ TORSO_CENTRE_Y = curve(
 
 _POWER = 2.3
 """Exponent of the torso's superellipse: a little squarer than an ellipse."""
+
+
+_ALL = (slice(None), slice(None), slice(None))
+
+_COARSE = 3
+"""Cells of the canvas to a cell of the outline: 6 mm, over which the skin's curvature bends by 0.1 mm."""
+
+_SLAB = 8
+"""Columns painted at a time, so that a slab stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -132,28 +153,57 @@ def half_extent_mm(patient: Patient) -> tuple[float, float]:
     return 272.0 + 0.5 * patient.fat_mm, 128.0 + 1.1 * patient.fat_mm
 
 
-def paint_body(canvas: Canvas, patient: Patient, rng: np.random.Generator) -> Field:
-    """Paint skin, fat and muscle; return the outline's signed distance (X, Y, Z)."""
-    everything = canvas.patch((slice(None), slice(None), slice(None)))
-    outline = _torso(everything, patient)
-    _join_legs(canvas, outline, patient, rng)
-    _join_head(canvas, outline)
-    _join_arms(canvas, outline, patient, rng)
+def paint_body(canvas: Canvas, patient: Patient, rng: np.random.Generator) -> None:
+    """Paint skin, fat and muscle.
+
+    The outline is smooth, so it is computed on cells of `_COARSE` canvas cells and interpolated, slab by slab.
+    """
+    coarse = Canvas([_coarsened(axis) for axis in canvas.axes])
+    outline = _outline(coarse, patient, rng)
+    lean = outline + fat_depth(coarse.patch(_ALL), patient)
     fat, muscle, skin = rng.uniform(0.18, 0.32), rng.uniform(0.5, 0.8), rng.uniform(0.3, 0.55)
-    depth = fat_depth(everything, patient)
-    activity = canvas.activity
-    activity += canvas.coverage(outline) * np.float32(skin)
-    activity += canvas.coverage(outline + 2.5) * np.float32(fat - skin)
-    lean = canvas.coverage(outline + depth)
-    lean *= (np.float32(muscle - fat) * (1 + 0.12 * smooth_noise(rng, everything.axes, 45))).astype(np.float32)
-    activity += lean
-    return outline
+    texture = np.float32(muscle - fat) * _muscle_texture(coarse, rng)
+    weights = [linear_weights(fine, few) for fine, few in zip(canvas.axes, coarse.axes, strict=True)]
+    for start in range(0, canvas.axes[0].size, _SLAB):
+        slab = slice(start, start + _SLAB)
+        sharp = (weights[0][slab], weights[1], weights[2])
+        skin_sdf = resample(outline, sharp)
+        part = canvas.coverage(skin_sdf) * np.float32(skin)
+        part += canvas.coverage(skin_sdf + np.float32(2.5)) * np.float32(fat - skin)
+        part += canvas.coverage(resample(lean, sharp)) * resample(texture, sharp)
+        canvas.activity[slab] = part
 
 
 def fat_depth(patch: Patch, patient: Patient) -> Field:
     """Thickness of skin and fat over the muscle, (1, 1, Z)."""
-    share = curve([(-200, 0.55), (-20, 0.8), (60, 1.0), (230, 1.0), (380, 0.6), (520, 0.45), (600, 0.3), (680, 0.2)])
+    share = curve([(-200, 0.55), (-20, 0.8), (60, 1.0), (230, 1.0), (380, 0.6), (520, 0.45), (600, 0.3), (680, 0.1)])
     return (3 + patient.fat_mm * share(patch.z)).astype(np.float32)
+
+
+def _coarsened(axis: NDArray) -> NDArray:
+    """A coarser axis that covers `axis`."""
+    step = _COARSE * float(axis[1] - axis[0])
+    return np.arange(axis[0], axis[-1] + step, step)
+
+
+def _muscle_texture(coarse: Canvas, rng: np.random.Generator) -> Field:
+    """Relative uptake of muscle: differs between muscles and, more finely, within them."""
+    broad, fine = (smooth_noise(rng, coarse.axes, scale) for scale in (60.0, 18.0))
+    return np.exp(0.12 * broad + 0.12 * fine).astype(np.float32)
+
+
+def _outline(coarse: Canvas, patient: Patient, rng: np.random.Generator) -> Field:
+    """Signed distance to the skin on the coarse canvas."""
+    everything = coarse.patch(_ALL)
+    outline = smooth_min(_torso(everything, patient), _legs(everything, patient, rng), 14)
+    outline = smooth_min(outline, _head(everything, rng), 24)
+    for side in (-1, 1):
+        path, radii = arm_path(patient, side, rng)
+        patch, limb, _ = tube(coarse, path, radii, margin=30)
+        outline[patch.slices] = smooth_min(outline[patch.slices], limb, 22)
+    if patient.sex == "F":
+        outline = smooth_min(outline, _breasts(everything, patient), 16)
+    return outline
 
 
 def _torso(patch: Patch, patient: Patient) -> Field:
@@ -163,38 +213,41 @@ def _torso(patch: Patch, patient: Patient) -> Field:
     belly = 0.35 * patient.fat_mm * np.exp(-(((patch.z - 230) / 110) ** 2))
     across = (np.abs(patch.x) / width) ** _POWER
     front = (np.abs(patch.y - TORSO_CENTRE_Y(patch.z) - belly) / (depth + belly)) ** _POWER
-    radius = np.minimum(width, depth) * 0.5 + np.maximum(width, depth) * 0.5
-    field = across.astype(np.float32) + front.astype(np.float32)
-    field -= 1
-    field *= (radius / _POWER).astype(np.float32)
-    ends = np.maximum(patch.z - 700, -8 - patch.z)
-    return np.maximum(field, ends.astype(np.float32))
+    field = (across + front - 1) * (0.5 * (width + depth) / _POWER)
+    ends = np.maximum(patch.z - 700, 22 - patch.z)
+    return smooth_max(field, ends + np.zeros_like(field), 40)
 
 
-def _join_legs(canvas: Canvas, outline: Field, patient: Patient, rng: np.random.Generator) -> None:
+def _legs(patch: Patch, patient: Patient, rng: np.random.Generator) -> Field:
     spread = rng.uniform(0, 22)
-    low = canvas.box((-300, -200, -600), (300, 200, 70))
-    if low.is_empty:
-        return
-    extra = fat_depth(low, patient)
+    extra = fat_depth(patch, patient)
+    taper = np.minimum(patch.z, 60)
+    legs = None
     for side in (-1, 1):
-        centre = side * (90 - spread * low.z / 240 + 0.3 * extra)
-        across = (low.x - centre) / (76 + 0.045 * low.z + 0.75 * extra)
-        front = (low.y + 10) / (84 + 0.05 * low.z + 0.8 * extra)
-        leg = ((across**2 + front**2 - 1) * 40).astype(np.float32)
-        leg = np.maximum(leg, (low.z - 60).astype(np.float32))
-        outline[low.slices] = smooth_min(outline[low.slices], leg, 14)
+        centre = side * (88 - spread * taper / 240 + 0.3 * extra)
+        across = (patch.x - centre) / (76 + 0.045 * taper + 0.7 * extra)
+        front = (patch.y + 10) / (86 + 0.05 * taper + 0.75 * extra)
+        leg = (across**2 + front**2 - 1) * 42 + np.maximum(patch.z - 60, 0)
+        legs = leg if legs is None else np.minimum(legs, leg)
+    return np.asarray(legs, np.float32)
 
 
-def _join_head(canvas: Canvas, outline: Field) -> None:
-    head = canvas.box((-90, -110, 630), (90, 130, 900))
-    if head.is_empty:
-        return
-    skull = ellipsoid(head, (0, 2, 796), (76, 97, 86))
-    face = ellipsoid(head, (0, 42, 728), (60, 58, 68))
-    nose = ellipsoid(head, (0, 102, 745), (14, 14, 22))
-    joined = smooth_min(smooth_min(skull, face, 25), nose, 10)
-    outline[head.slices] = smooth_min(outline[head.slices], joined, 20)
+def _head(patch: Patch, rng: np.random.Generator) -> Field:
+    chin = rng.normal(0, 5)
+    skull = ellipsoid(patch, (0, 2, 796), (76, 97, 86))
+    face = ellipsoid(patch, (0, 40, 722 + chin), (58, 58, 62))
+    nape = ellipsoid(patch, (0, -30, 700), (52, 48, 70))
+    nose = ellipsoid(patch, (0, 102, 745 + chin), (15, 14, 22))
+    return smooth_min(smooth_min(smooth_min(skull, nape, 30), face, 30), nose, 12)
+
+
+def _breasts(patch: Patch, patient: Patient) -> Field:
+    size = 34 + 0.8 * patient.fat_mm
+    pair = [
+        ellipsoid(patch, (side * 76, 78 + 0.6 * patient.fat_mm, 452), (1.35 * size, 0.85 * size, 1.2 * size))
+        for side in (-1, 1)
+    ]
+    return np.minimum(*pair)
 
 
 def arm_path(patient: Patient, side: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
@@ -202,9 +255,10 @@ def arm_path(patient: Patient, side: int, rng: np.random.Generator) -> tuple[NDA
     wide = 8 + 0.35 * patient.fat_mm
     jitter = rng.uniform(-10, 10, 4)
     if patient.arms_up:
-        joints = [(118, -12, 545), (168 + wide, -15, 590), (196 + wide + jitter[0], -5, 680)]
-        joints += [(210 + wide + 2 * jitter[0], 12 + jitter[1], 790), (196 + jitter[2], 34 + jitter[1], 905)]
-        radii = [52, 52, 44, 39, 37]
+        out, in_front = rng.uniform(-25, 55), rng.uniform(0, 30)
+        joints = [(108, -12, 555), (152 + wide, -14, 606), (184 + wide + 0.4 * out, -4, 680)]
+        joints += [(200 + wide + out, in_front, 790), (196 + 1.1 * out + jitter[2], 1.6 * in_front, 905)]
+        radii = [50, 50, 43, 39, 37]
     else:
         joints = [(120, -12, 548), (172 + wide, -18, 545), (206 + wide, -24, 420), (212 + wide, -28, 290)]
         joints += [(205 + wide + jitter[0], 0 + jitter[1], 150), (196 + wide + jitter[0], 25 + jitter[1], 35)]
@@ -212,11 +266,3 @@ def arm_path(patient: Patient, side: int, rng: np.random.Generator) -> tuple[NDA
         radii = [52, 52, 43, 37, 33, 25, 20]
     path = np.array(joints, float) * [side, 1, 1]
     return path, np.array(radii) + 0.25 * patient.fat_mm
-
-
-def _join_arms(canvas: Canvas, outline: Field, patient: Patient, rng: np.random.Generator) -> None:
-    for side in (-1, 1):
-        path, radii = arm_path(patient, side, rng)
-        patch, limb, _ = tube(canvas, path, radii)
-        if not patch.is_empty:
-            outline[patch.slices] = smooth_min(outline[patch.slices], limb, 8)

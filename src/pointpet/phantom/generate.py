@@ -7,6 +7,7 @@ tell the classes apart.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,11 +26,12 @@ from pointpet.phantom.lesions import (
     lung_tumour,
     oesophageal_tumour,
     paint_lesion,
+    second_uptake,
 )
 from pointpet.phantom.outcomes import draw_outcomes
-from pointpet.phantom.scanner import Scanner, add_noise, draw_scanner, native_axes, resample, voxel_weights
+from pointpet.phantom.scanner import Scanner, add_noise, draw_scanner, native_axes, voxel_weights
 from pointpet.phantom.scattered import scattered_lesions
-from pointpet.phantom.shapes import Canvas, Field
+from pointpet.phantom.shapes import Canvas, Field, resample
 from pointpet.phantom.skeleton import paint_skeleton
 from pointpet.phantom.thorax import Thorax, paint_thorax
 
@@ -37,6 +39,9 @@ PRESETS = ("default", "hard", "disease")
 
 GRID_MM = 2.0
 """Edge of the cells that anatomy is painted on; shapes are anti-aliased, and the scanner's blur is three cells wide."""
+
+Stream = Callable[[str], np.random.Generator]
+"""Gives the random stream of a named part of the case."""
 
 _HALF_LIFE_S = 6586.2
 """Half-life of F-18."""
@@ -127,10 +132,10 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
     label = assigned_label(index, patients=patients, seed=seed, preset=preset)
     latents = draw_latents(stream("latents"))
     scene = _build_scene(preset, stream)
-    lesions, nodes = _draw_lesions(scene, label, preset, latents, stream) if tumour else ([], [])
+    lesions, nodes, benign = _draw_lesions(scene, label, preset, latents, stream) if tumour else ([], [], [])
     # Lesions that overlap take the later one's uptake: the main tumour comes last and stays whole.
     canvas = scene.canvas.scaled(scene.patient.scale)
-    for lesion in [*nodes, *reversed(lesions)]:
+    for lesion in [*benign, *nodes, *reversed(lesions)]:
         paint_lesion(canvas, lesion)
     image, mask, node_mask = _scan(scene, canvas, lesions, nodes, stream("noise"))
     world = _world(scene, stream("couch"))
@@ -160,7 +165,7 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
     )
 
 
-def _build_scene(preset: str, stream) -> _Scene:
+def _build_scene(preset: str, stream: Stream) -> _Scene:
     """Draw the patient and the scanner, and paint everything that is not a lesion."""
     patient = draw_patient(stream("patient"))
     scanner = draw_scanner(stream("scanner"), preset)
@@ -172,8 +177,8 @@ def _build_scene(preset: str, stream) -> _Scene:
     canvas = Canvas(axes)
     breath = float(stream("breath").normal(0, 8))
     paint_body(canvas, patient, stream("body"))
-    paint_skeleton(canvas, patient, stream("skeleton"))
     thorax = paint_thorax(canvas, stream("thorax"), breath_mm=breath)
+    paint_skeleton(canvas, patient, stream("skeleton"))
     paint_abdomen(canvas, patient, stream("abdomen"), breath_mm=breath)
     paint_head(canvas, stream("head"))
     if preset == "hard":
@@ -182,18 +187,19 @@ def _build_scene(preset: str, stream) -> _Scene:
 
 
 def _draw_lesions(
-    scene: _Scene, label: str, preset: str, latents: dict[str, float], stream
-) -> tuple[list[Lesion], list[Lesion]]:
-    """The tumour (or all lesions of the preset `disease`, the largest first) and the nodes beside it."""
+    scene: _Scene, label: str, preset: str, latents: dict[str, float], stream: Stream
+) -> tuple[list[Lesion], list[Lesion], list[Lesion]]:
+    """The tumour (or all lesions of the preset `disease`, the largest first), nodes, and benign uptake beside it."""
     canvas, scale, look = scene.canvas.scaled(scene.patient.scale), scene.patient.scale, LOOKS[preset]
     if label == "control":
-        return [], []
+        return [], [], []
     if preset == "disease":
-        return scattered_lesions(canvas, scene.thorax, scale, latents, rng=stream("tumour")), []
+        return scattered_lesions(canvas, scene.thorax, scale, latents, rng=stream("tumour")), [], []
     draw = lung_tumour if label == "lung" else oesophageal_tumour
     main = draw(canvas, scene.thorax, scale, latents, look=look, rng=stream("tumour"))
-    beside = [item for item in draw_nodes(canvas, scale, look, stream("nodes")) if _apart(item, main)]
-    return [main], beside
+    nodes = draw_nodes(canvas, scale, look, stream("nodes"))
+    benign = second_uptake(canvas, main, look, stream("second"))
+    return [main], [item for item in nodes if _apart(item, main)], [item for item in benign if _apart(item, main)]
 
 
 def _apart(item: Lesion, main: Lesion) -> bool:

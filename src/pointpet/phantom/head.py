@@ -58,35 +58,50 @@ def _brain(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _face(canvas: Canvas, rng: np.random.Generator) -> None:
-    patch = canvas.box((-70, -20, 655), (70, 110, 790))
+    patch = canvas.box((-70, -40, 640), (70, 110, 790))
     if patch.is_empty:
         return
-    canvas.paint(patch, ellipsoid(patch, (0, 66, 738), (14, 30, 24)), 0.35)
-    muscles = rng.uniform(2.5, 5.0)
+    soft = rng.uniform(0.8, 1.3) * np.exp(0.22 * smooth_noise(rng, patch.axes, 11))
+    canvas.paint(patch, ellipsoid(patch, (0, 38, 722), (52, 52, 56)), soft)
+    mucosa = rng.uniform(1.3, 2.4) * np.exp(0.25 * smooth_noise(rng, patch.axes, 9))
+    canvas.paint(patch, ellipsoid(patch, (0, 62, 738), (19, 34, 27)), mucosa)
+    canvas.paint(patch, ellipsoid(patch, (0, 70, 734), (10, 28, 15)), 0.4)
+    muscles = rng.uniform(2.2, 4.5)
     for side in (-1, 1):
-        eye = (side * 31, 72, 768)
-        canvas.paint(patch, ellipsoid(patch, (side * 30, 60, 768), (15, 22, 15)), muscles)
-        canvas.paint(patch, ellipsoid(patch, eye, (12, 13, 12)), 0.7)
-        canvas.paint(patch, ellipsoid(patch, (side * 30, 50, 768), (9, 14, 9)), 0.8)
-        canvas.paint(patch, ellipsoid(patch, (side * 30, 68, 735), (13, 16, 17)), 0.2)
-    tongue = ellipsoid(patch, (0, 46, 700), (22, 34, 17))
-    canvas.paint(patch, tongue, rng.uniform(1.2, 2.4) * np.exp(0.15 * smooth_noise(rng, patch.axes, 15)))
-    canvas.paint(patch, ellipsoid(patch, (0, 58, 682), (22, 24, 7)), rng.uniform(1.6, 3.5))
+        canvas.paint(patch, ellipsoid(patch, (side * 30, 60, 768), (14, 21, 14)), muscles * rng.normal(1, 0.08))
+        canvas.paint(patch, ellipsoid(patch, (side * 31, 72, 768), (12, 13, 12)), 0.7)
+        canvas.paint(patch, ellipsoid(patch, (side * 30, 50, 768), (8, 14, 8)), 0.8)
+        canvas.paint(patch, ellipsoid(patch, (side * 30, 68, 735), (12, 15, 15)), 0.2)
+        masseter = ellipsoid(patch, (side * 47, 28, 705), (9, 16, 24))
+        canvas.paint(patch, masseter, rng.uniform(0.9, 1.6))
+    tongue = ellipsoid(patch, (0, 44, 698), (25, 36, 19))
+    canvas.paint(patch, tongue, rng.uniform(1.2, 2.6) * np.exp(0.3 * smooth_noise(rng, patch.axes, 13)))
+    floor = ellipsoid(patch, (rng.normal(0, 2), 56, 681), (rng.uniform(14, 24), 22, 7))
+    canvas.paint(patch, floor, rng.uniform(1.5, 3.8))
 
 
 def _throat(canvas: Canvas, rng: np.random.Generator) -> None:
-    patch = canvas.box((-75, -35, 590), (75, 70, 745))
+    patch = canvas.box((-75, -40, 585), (75, 70, 745))
     if patch.is_empty:
         return
-    parotid, lower = rng.uniform(1.3, 2.8), rng.uniform(1.5, 3.2)
-    tonsil = float(np.exp(rng.normal(np.log(3.2), 0.3)))
+    pharynx = np.maximum(ellipsoid(patch, (0, 6, 685), (18, 10, 52)), -ellipsoid(patch, (0, 10, 680), (9, 5, 50)))
+    canvas.paint(patch, pharynx, rng.uniform(1.0, 1.7) * np.exp(0.2 * smooth_noise(rng, patch.axes, 9)))
+    parotid, lower = rng.uniform(1.2, 2.6), rng.uniform(1.3, 2.9)
+    tonsil = float(np.exp(rng.normal(np.log(2.9), 0.3)))
     thyroid = float(np.exp(rng.normal(np.log(1.4), 0.2)))
+    glands = (
+        ((52, 4, 712), (11, 17, 24), parotid),
+        ((30, 30, 672), (10, 14, 11), lower),
+        ((17, 18, 694), (6, 8, 13), tonsil),
+        ((16, 10, 618), (8, 9, 21), thyroid),
+    )
     for side in (-1, 1):
-        canvas.paint(patch, ellipsoid(patch, (side * 52, 4, 712), (11, 17, 24)), parotid)
-        canvas.paint(patch, ellipsoid(patch, (side * 29, 30, 672), (10, 14, 11)), lower)
-        canvas.paint(patch, ellipsoid(patch, (side * 17, 18, 694), (6, 8, 13)), tonsil * rng.normal(1, 0.1))
-        canvas.paint(patch, ellipsoid(patch, (side * 16, 10, 618), (8, 9, 21)), thyroid)
-    canvas.paint(patch, ellipsoid(patch, (0, 2, 722), (15, 7, 12)), tonsil * 0.85)
+        for (x, y, z), radii, value in glands:
+            centre = np.array([side * x, y, z]) + rng.normal(0, 2.5, 3)
+            shape = ellipsoid(patch, centre, np.array(radii) * rng.normal(1, 0.1, 3))
+            shape = shape + 1.5 * smooth_noise(rng, patch.axes, 12)
+            canvas.paint(patch, shape, value * float(np.exp(rng.normal(0, 0.15))))
+    canvas.paint(patch, ellipsoid(patch, (0, 2, 722), (15, 7, 12)), tonsil * 0.8)
     if rng.random() < 0.4:
         cords = ellipsoid(patch, (0, 14, 645), (9, 9, 5))
         canvas.paint(patch, cords, rng.uniform(1.8, 4.0))

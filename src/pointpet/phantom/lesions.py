@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import label
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from pointpet.phantom.body import SPINE_Y
@@ -45,6 +45,7 @@ class Look:
         unevenness: log-scale deviation of the uptake inside, for an average latent heterogeneity.
         necrosis: probability of a necrotic core in a tumour of 40 mm.
         touching: probability that a lung tumour may touch the heart or the chest wall.
+        second: probability of a benign uptake beside the tumour.
     """
 
     suv_median: float
@@ -54,12 +55,19 @@ class Look:
     unevenness: float
     necrosis: float
     touching: float
+    second: float
 
+
+LUNG_MM = (8.0, 60.0)
+"""Least and greatest extent of a lung tumour."""
+
+OESOPHAGUS_MM = (20.0, 90.0)
+"""Least and greatest extent of an oesophageal tumour along z."""
 
 LOOKS = {
-    "default": Look(8.5, 0.40, 3.5, 0.22, 0.30, 0.45, 0.1),
-    "hard": Look(6.0, 0.45, 2.6, 0.28, 0.42, 0.55, 0.45),
-    "disease": Look(7.0, 0.45, 3.0, 0.22, 0.30, 0.35, 0.3),
+    "default": Look(8.5, 0.40, 3.5, 0.20, 0.30, 0.45, 0.1, 0.0),
+    "hard": Look(6.5, 0.40, 3.0, 0.22, 0.33, 0.5, 0.3, 0.35),
+    "disease": Look(7.0, 0.45, 3.0, 0.20, 0.30, 0.35, 0.3, 0.0),
 }
 
 
@@ -71,27 +79,27 @@ def draw_latents(rng: np.random.Generator) -> dict[str, float]:
 def lung_tumour(
     canvas: Canvas,
     thorax: Thorax,
-    scale: Sequence[float],
+    scale: ArrayLike,
     latents: dict[str, float],
     *,
     look: Look,
     rng: np.random.Generator,
 ) -> Lesion:
     """A rounded, irregular tumour of 8 to 60 mm in a lung or at its hilum."""
-    diameter = 8 * 7.5 ** (float(ndtr(latents["size"])) ** 0.7)
+    diameter = 8 * 6.5 ** (float(ndtr(latents["size"])) ** 0.75)
     centre = _place_in_lung(thorax, scale, diameter / 2, rng, touching=rng.random() < look.touching)
     radii = 0.5 * diameter * np.exp(rng.normal(0, 0.07, 3))
-    reach = 0.85 * diameter + 6
+    reach = 1.05 * diameter + 6
     patch = canvas.box(centre - reach, centre + reach)
     outline = ellipsoid(patch, centre, radii, rotation_to(rng.standard_normal(3)))
-    outline = _roughen(outline, patch, diameter, latents, look, rng)
+    outline = _sized(_roughen(outline, patch, diameter, latents, look, rng), patch, *LUNG_MM)
     return _finish(canvas, patch, outline, diameter, latents, look=look, rng=rng)
 
 
 def oesophageal_tumour(
     canvas: Canvas,
     thorax: Thorax,
-    scale: Sequence[float],
+    scale: ArrayLike,
     latents: dict[str, float],
     *,
     look: Look,
@@ -99,7 +107,7 @@ def oesophageal_tumour(
 ) -> Lesion:
     """An irregular sleeve of 20 to 90 mm along the oesophagus."""
     size = float(ndtr(latents["size"]))
-    length = 20 * 4.5 ** (size**0.8)
+    length = 18 * 4.3 ** (size**0.8)
     calibre = 7.5 + 9.5 * size * rng.uniform(0.75, 1.15)
     path = thorax.oesophagus * np.asarray(scale)
     low, high = path[-1, 2] + 0.5 * length, path[0, 2] - 0.5 * length - 25
@@ -114,7 +122,8 @@ def oesophageal_tumour(
     line[0, 2] += ends[0]
     line[-1, 2] -= ends[-1]
     patch, outline, _ = tube(canvas, line, radii, margin=0.8 * calibre + 4)
-    outline = _roughen(outline, patch, 2 * calibre, latents, look, rng)
+    rough = _roughen(outline, patch, 2 * calibre, latents, look, rng)
+    outline = _sized(rough, patch, *OESOPHAGUS_MM, axes=(2,))
     return _finish(canvas, patch, outline, 2 * calibre, latents, look=look, rng=rng)
 
 
@@ -149,7 +158,7 @@ STATIONS = np.array(
 """Lymph-node stations: x, distance in front of the spine, z, reference mm."""
 
 
-def draw_nodes(canvas: Canvas, scale: Sequence[float], look: Look, rng: np.random.Generator) -> list[Lesion]:
+def draw_nodes(canvas: Canvas, scale: ArrayLike, look: Look, rng: np.random.Generator) -> list[Lesion]:
     """Malignant mediastinal, hilar and supraclavicular nodes: the same distribution for either class."""
     if rng.random() > 0.45:
         return []
@@ -162,6 +171,18 @@ def draw_nodes(canvas: Canvas, scale: Sequence[float], look: Look, rng: np.rando
     return found
 
 
+def second_uptake(canvas: Canvas, main: Lesion, look: Look, rng: np.random.Generator) -> list[Lesion]:
+    """Benign uptake within two centimetres of the tumour, in no mask: inflammation beside either class's tumour."""
+    if rng.random() > look.second:
+        return []
+    reach = 0.5 * (6 / np.pi * 1000 * main.traits["volume_ml"]) ** (1 / 3)
+    direction = rng.standard_normal(3)
+    distance = reach + rng.uniform(14, 24)
+    centre = main.centre_mm + distance * direction / np.linalg.norm(direction)
+    suv = main.traits["suv"] * float(rng.uniform(0.4, 0.8))
+    return [node(canvas, centre, float(rng.uniform(8, 16)), suv, rng)]
+
+
 def paint_lesion(canvas: Canvas, lesion: Lesion) -> None:
     """Put a lesion onto the canvas."""
     region = canvas.activity[lesion.patch.slices]
@@ -169,7 +190,7 @@ def paint_lesion(canvas: Canvas, lesion: Lesion) -> None:
 
 
 def _place_in_lung(
-    thorax: Thorax, scale: Sequence[float], radius: float, rng: np.random.Generator, *, touching: bool
+    thorax: Thorax, scale: ArrayLike, radius: float, rng: np.random.Generator, *, touching: bool
 ) -> NDArray:
     """A centre in a lung, deep enough that most of the tumour is inside it and, unless `touching`, off the heart."""
     sizes = np.asarray(scale)
@@ -194,10 +215,9 @@ def _roughen(
     outline: Field, patch: Patch, diameter: float, latents: dict[str, float], look: Look, rng: np.random.Generator
 ) -> Field:
     """Perturb an outline by smooth noise at two scales; the latent shape sets how much."""
-    amplitude = look.roughness * float(np.exp(0.45 * latents["shape"]))
-    amplitude = min(amplitude, 0.5)
-    coarse = smooth_noise(rng, patch.axes, max(0.45 * diameter, 6.0))
-    detail = smooth_noise(rng, patch.axes, max(0.2 * diameter, 4.0))
+    amplitude = min(look.roughness * float(np.exp(0.4 * latents["shape"])), 0.45)
+    coarse = np.clip(smooth_noise(rng, patch.axes, max(0.45 * diameter, 6.0)), -2, 2)
+    detail = np.clip(smooth_noise(rng, patch.axes, max(0.2 * diameter, 4.0)), -2, 2)
     return (outline + 0.5 * diameter * amplitude * (0.8 * coarse + 0.35 * detail)).astype(np.float32)
 
 
@@ -212,9 +232,10 @@ def _finish(
     rng: np.random.Generator,
 ) -> Lesion:
     """Give an outline its uptake: uneven, sometimes with a necrotic core."""
-    outline = _largest_part(outline)
-    suv = max(look.suv_least, look.suv_median * float(np.exp(look.suv_spread * latents["uptake"])))
-    uneven = min(look.unevenness * float(np.exp(0.45 * latents["heterogeneity"])), 0.9)
+    # Blur halves the contrast of the smallest tumours: those that are diagnosed at all are hot.
+    least = look.suv_least * max(1.0, 20 / diameter)
+    suv = max(least, look.suv_median * float(np.exp(look.suv_spread * latents["uptake"])))
+    uneven = min(look.unevenness * float(np.exp(0.4 * latents["heterogeneity"])), 0.6)
     field = 0.85 * smooth_noise(rng, patch.axes, max(0.4 * diameter, 7.0))
     field += 0.5 * smooth_noise(rng, patch.axes, max(0.16 * diameter, 4.0))
     uptake = suv * np.exp(uneven * field - 0.5 * uneven**2)
@@ -242,9 +263,18 @@ def _lesion(canvas: Canvas, patch: Patch, outline: Field, uptake: NDArray, trait
 
 def _largest_part(outline: Field) -> Field:
     """Keep the largest connected part of a roughened outline."""
-    parts, count = label(outline < 0)
-    if count <= 1:
-        return outline
-    largest = int(np.argmax(np.bincount(parts.ravel())[1:])) + 1
-    stray = (parts != largest) & (parts > 0)
-    return np.where(stray, np.float32(2), outline)
+    largest = cc3d.largest_k(outline < 0, k=1, connectivity=6) > 0
+    return np.where((outline < 0) & ~largest, np.float32(2), outline)
+
+
+def _sized(outline: Field, patch: Patch, least: float, most: float, axes: Sequence[int] = (0, 1, 2)) -> Field:
+    """Grow or shrink an outline until the longest of its extents along `axes` lies between `least` and `most` mm."""
+    for _ in range(3):
+        inside = _largest_part(outline) < 0
+        extent = 0.0
+        for axis in axes:
+            hit = np.flatnonzero(inside.any(axis=tuple(k for k in range(3) if k != axis)))
+            line = patch.axes[axis]
+            extent = max(extent, float((hit[-1] - hit[0] + 1) * (line[1] - line[0])) if hit.size else 0.0)
+        outline = outline + np.float32((extent - np.clip(extent, least, most)) / 2)
+    return _largest_part(outline)

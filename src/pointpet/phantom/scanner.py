@@ -35,16 +35,16 @@ class Scanner:
 
 
 SCANNERS = (
-    Scanner("scanner-a", 4.06, 2.0, 144, 6.0, 0.10),
-    Scanner("scanner-b", 4.6875, 3.27, 128, 6.6, 0.09),
-    Scanner("scanner-c", 4.07, 3.0, 144, 5.4, 0.12),
-    Scanner("scanner-d", 2.73, 3.27, 208, 5.8, 0.11),
+    Scanner("scanner-a", 4.06, 2.0, 144, 6.0, 0.13),
+    Scanner("scanner-b", 4.6875, 3.27, 128, 6.6, 0.14),
+    Scanner("scanner-c", 4.07, 3.0, 144, 5.4, 0.15),
+    Scanner("scanner-d", 2.73, 3.27, 208, 5.8, 0.14),
 )
 HARD_SCANNERS = (
     *SCANNERS,
-    Scanner("scanner-e", 5.31, 4.0, 112, 7.0, 0.12),
-    Scanner("scanner-f", 4.0, 4.0, 144, 6.8, 0.17),
-    Scanner("scanner-g", 3.18, 2.0, 176, 5.0, 0.16),
+    Scanner("scanner-e", 5.31, 4.0, 112, 7.0, 0.15),
+    Scanner("scanner-f", 4.0, 4.0, 144, 6.8, 0.20),
+    Scanner("scanner-g", 3.18, 2.0, 176, 5.0, 0.20),
 )
 
 
@@ -80,13 +80,6 @@ def voxel_weights(fine: NDArray, native: NDArray, blur_mm: float) -> Field:
     return weights.astype(np.float32)
 
 
-def resample(field: Field, weights: tuple[Field, Field, Field]) -> Field:
-    """Apply one weight matrix an axis: (X, Y, Z) fine to native, the strongest reduction first."""
-    out = np.tensordot(weights[0], field, axes=(1, 0))
-    out = np.matmul(weights[1], out)
-    return np.asarray(out @ weights[2].T, np.float32)
-
-
 def add_noise(clean: Field, scanner: Scanner, rng: np.random.Generator, *, girth: float) -> Field:
     """Add spatially correlated noise whose deviation grows with the square root of the activity and the body's girth.
 
@@ -97,7 +90,7 @@ def add_noise(clean: Field, scanner: Scanner, rng: np.random.Generator, *, girth
     spacing = np.array([scanner.pixel_mm, scanner.pixel_mm, scanner.slice_mm])
     where = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(body))
     inside = clean[where]
-    sigma = scanner.blur_mm * 0.72 / FWHM_PER_SIGMA / spacing
+    sigma = scanner.blur_mm / FWHM_PER_SIGMA / spacing
     grain = gaussian_filter(rng.standard_normal(inside.shape, dtype=np.float32), sigma, truncate=3.0)
     grain /= grain[::3, ::3, ::3].std()
     spread = np.sqrt(np.maximum(inside, 0.02) * np.float32(2.25)) * np.float32(scanner.noise * girth)
@@ -110,5 +103,5 @@ def _dilated_body(clean: Field) -> NDArray[np.bool_]:
     """Where the body is, two voxels larger."""
     body = clean > 0.02
     for axis in range(2):
-        body = maximum_filter1d(body, 5, axis=axis)
+        body = np.asarray(maximum_filter1d(body, 5, axis=axis), bool)
     return body

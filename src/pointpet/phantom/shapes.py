@@ -81,7 +81,9 @@ class Canvas:
 
     def coverage(self, sdf: NDArray) -> Field:
         """Share of each voxel inside a shape, from its signed distance at the voxel's centre."""
-        return np.clip(0.5 - sdf / self.step_mm, 0, 1).astype(np.float32)
+        share = np.multiply(sdf, np.float32(-1 / self.step_mm), dtype=np.float32)
+        share += np.float32(0.5)
+        return np.clip(share, 0, 1, out=share)
 
     def paint(self, patch: Patch, sdf: NDArray, value: ArrayLike) -> None:
         """Replace what lies inside `sdf` by `value` (a number or a field of the patch's shape)."""
@@ -98,9 +100,7 @@ def curve(knots: Sequence[tuple[float, float]]) -> PchipInterpolator:
     return PchipInterpolator(np.r_[z[0] - 500, z, z[-1] + 500], np.r_[value[0], value, value[-1]])
 
 
-def ellipsoid(
-    patch: Patch, centre: ArrayLike, radii: ArrayLike, rotation: NDArray | None = None
-) -> NDArray[np.float32]:
+def ellipsoid(patch: Patch, centre: ArrayLike, radii: ArrayLike, rotation: NDArray | None = None) -> Field:
     """Signed distance to an ellipsoid, exact on its surface; rows of `rotation` are its axes."""
     offsets = [
         axis - np.float32(c) for axis, c in zip((patch.x, patch.y, patch.z), np.asarray(centre, float), strict=True)
@@ -117,7 +117,7 @@ def ellipsoid(
             slopes = slopes + (along * np.float32(k * k)) ** 2
     radius = np.sqrt(squares)
     # First-order distance of an implicit quadric (Taubin 1994): f / |grad f|; limited where the gradient vanishes.
-    return radius * (radius - 1) / np.maximum(np.sqrt(slopes), np.float32(1e-4))
+    return np.asarray(radius * (radius - 1) / np.maximum(np.sqrt(slopes), np.float32(1e-4)), np.float32)
 
 
 def tube(
@@ -193,13 +193,32 @@ def _spline_weights(axis: NDArray, scale: float) -> Field:
     return BSpline.design_matrix(axis, knots, 3).toarray().astype(np.float32)
 
 
-def smooth_max(first: NDArray, second: NDArray, rounding_mm: float) -> NDArray[np.float32]:
+def linear_weights(fine: NDArray, few: NDArray) -> Field:
+    """Weights (n, k) that interpolate linearly between the values at `few` equally spaced points."""
+    at = np.clip((fine - few[0]) / (few[1] - few[0]), 0, few.size - 1)
+    return np.clip(1 - np.abs(at[:, None] - np.arange(few.size)[None, :]), 0, 1).astype(np.float32)
+
+
+def resample(field: Field, weights: tuple[Field, Field, Field]) -> Field:
+    """Apply one weight matrix (new, old) an axis to a field (X, Y, Z)."""
+    out = np.tensordot(weights[0], field, axes=(1, 0))
+    out = np.matmul(weights[1], out)
+    return np.asarray(out @ weights[2].T, np.float32)
+
+
+def smooth_max(first: NDArray, second: NDArray, rounding_mm: float) -> Field:
     """Intersection of two shapes with its edge rounded (polynomial smooth maximum)."""
-    blend = np.maximum(rounding_mm - np.abs(first - second), 0) / np.float32(rounding_mm)
-    return np.maximum(first, second) + blend * blend * np.float32(rounding_mm / 4)
+    blend = np.subtract(first, second, dtype=np.float32)
+    np.abs(blend, out=blend)
+    np.subtract(np.float32(rounding_mm), blend, out=blend)
+    np.maximum(blend, 0, out=blend)
+    blend *= blend
+    blend *= np.float32(0.25 / rounding_mm)
+    blend += np.maximum(first, second)
+    return blend
 
 
-def smooth_min(first: NDArray, second: NDArray, rounding_mm: float) -> NDArray[np.float32]:
+def smooth_min(first: NDArray, second: NDArray, rounding_mm: float) -> Field:
     """Union of two shapes with its crease filled."""
     return -smooth_max(-first, -second, rounding_mm)
 

@@ -36,9 +36,11 @@ def _spine(canvas: Canvas, marrow: float, rng: np.random.Generator) -> None:
         gap = np.interp(z, [182, 317, 347, 603, 712], [34, 34, 24, 23, 17.5])
         y = float(SPINE_Y(z))
         patch = canvas.box((-40, y - 62, z - gap / 2), (40, y + 30, z + gap / 2))
-        body = ellipsoid(patch, (0, y, z), (25 * size, 18 * size, 1e4))
-        body = np.maximum(body, np.abs(patch.z - z) - np.float32(gap * 0.39))
-        value = marrow * rng.normal(1, 0.06)
+        disc = ellipsoid(patch, (0, y, z), (24 * size, 17 * size, 1e4))
+        canvas.paint(patch, disc, 0.4 + 0.45 * marrow)
+        body = disc
+        body = np.maximum(body, np.abs(patch.z - z) - np.float32(gap * 0.42))
+        value = marrow * rng.normal(1, 0.05)
         rim = np.clip(0.72 - body / 12, 0.5, 1.0)
         canvas.paint(patch, body, value * rim)
         arch = ellipsoid(patch, (0, y - 44 * max(size, 0.7), z - 4), (7, 15 * size, 0.3 * gap))
@@ -57,7 +59,7 @@ def _pelvis(canvas: Canvas, marrow: float, rng: np.random.Generator) -> None:
         canvas.paint(joint, ellipsoid(joint, (side * 82, -4, 92), (24, 24, 26)), marrow * 0.7)
         for path, radius, share in _limb_bones(side):
             patch, bone, _ = tube(canvas, np.array(path, float), radius)
-            canvas.paint(patch, bone, marrow * share * rng.normal(1, 0.05))
+            canvas.paint(patch, bone, (0.3 + (marrow - 0.3) * share) * rng.normal(1, 0.05))
 
 
 def _limb_bones(side: int) -> list[tuple[list[tuple[float, float, float]], float, float]]:
@@ -66,8 +68,8 @@ def _limb_bones(side: int) -> list[tuple[list[tuple[float, float, float]], float
         ([(side * 70, 8, 80), (side * 40, 34, 62), (side * 10, 42, 55)], 9.0, 0.6),
         ([(side * 62, -40, 75), (side * 52, -42, 30), (side * 40, -20, 18), (side * 12, 36, 45)], 9.0, 0.6),
         ([(side * 88, -2, 82), (side * 105, -6, 68), (side * 112, -8, 45)], 17.0, 0.62),
-        ([(side * 110, -8, 45), (side * 106, -6, -30)], 13.0, 0.5),
-        ([(side * 106, -6, -30), (side * 96, -6, -280)], 11.5, 0.36),
+        ([(side * 110, -8, 45), (side * 106, -6, -30)], 13.0, 0.25),
+        ([(side * 106, -6, -30), (side * 96, -6, -280)], 10.0, 0.18),
     ]
 
 
@@ -112,12 +114,12 @@ def _shoulders(canvas: Canvas, patient: Patient, marrow: float, rng: np.random.G
             ([(side * 62, -88, top - 20), (side * 72, -92, top - 75), (side * 92, -88, top - 130)], 5.0),
         ):
             patch, bone, _ = tube(canvas, np.array(path), radius)
-            canvas.paint(patch, bone, marrow * 0.6 * rng.normal(1, 0.05))
+            canvas.paint(patch, bone, marrow * rng.uniform(0.45, 0.6))
         path, _ = arm_path(patient, side, np.random.default_rng(0))
         patch, head, _ = tube(canvas, path[1:2] + np.array([[-side * 4, 0, -6], [side * 4, 0, 6]]), 21.0)
         canvas.paint(patch, head, marrow * 0.55)
         patch, shaft, _ = tube(canvas, path[1:4], 10.0)
-        canvas.paint(patch, shaft, marrow * 0.36)
+        canvas.paint(patch, shaft, 0.25 + 0.2 * marrow)
 
 
 def _corners(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[NDArray, NDArray]:

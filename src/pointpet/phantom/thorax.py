@@ -21,7 +21,7 @@ from pointpet.phantom.shapes import (
 )
 from pointpet.phantom.skeleton import CAGE_CENTRE_Y, CAGE_HALF_DEPTH, CAGE_HALF_WIDTH
 
-_AXIS = np.array([-0.62, 0.62, -0.48]) / np.linalg.norm([-0.62, 0.62, -0.48])
+_AXIS = np.array([-0.68, 0.58, -0.45]) / np.linalg.norm([-0.68, 0.58, -0.45])
 """The left ventricle's axis from base to apex: to the left, front and down."""
 
 
@@ -66,7 +66,7 @@ def paint_thorax(canvas: Canvas, rng: np.random.Generator, *, breath_mm: float) 
     pericardium = ellipsoid(patch, centre, np.array([43, 47, 66]) * rng.normal(1, 0.05), rotation_to(_AXIS))
     lungs = _lungs(patch, pericardium, breath_mm)
     canvas.paint(patch, cage(patch, 0), np.float32(0.62))
-    _mediastinum(canvas, patch, blood, rng)
+    _mediastinum(canvas, blood, rng)
     canvas.paint(patch, lungs, _lung_value(patch, rng))
     canvas.paint(patch, pericardium, np.float32(blood * 0.92))
     _vessels(canvas, blood, rng)
@@ -88,13 +88,12 @@ def _lungs(patch: Patch, pericardium: Field, breath_mm: float) -> Field:
 
 def _lung_value(patch: Patch, rng: np.random.Generator) -> Field:
     """Denser, brighter lung behind (supine) and towards the base."""
-    level = rng.uniform(0.28, 0.48)
+    level = rng.uniform(0.33, 0.58)
     slope = 1 - 0.0022 * patch.y - 0.0006 * (patch.z - 460)
     return (level * slope * np.exp(0.12 * smooth_noise(rng, patch.axes, 22))).astype(np.float32)
 
 
-def _mediastinum(canvas: Canvas, patch: Patch, blood: float, rng: np.random.Generator) -> None:
-    del patch
+def _mediastinum(canvas: Canvas, blood: float, rng: np.random.Generator) -> None:
     box = canvas.box((-36, -70, 380), (36, 92, 612))
     spine_y = SPINE_Y(box.z).astype(np.float32)
     middle = spine_y + 46
@@ -103,17 +102,19 @@ def _mediastinum(canvas: Canvas, patch: Patch, blood: float, rng: np.random.Gene
     canvas.paint(box, np.maximum(core, 390 - box.z), np.float32(blood * 0.62) * texture)
 
 
-def _vessels(canvas: Canvas, blood: float, rng: np.random.Generator) -> None:
-    def front(z: float, offset: float) -> float:
-        return float(SPINE_Y(z)) + offset
+def _front(z: float, offset: float) -> float:
+    """A place `offset` mm in front of the vertebral bodies' centres at height z."""
+    return float(SPINE_Y(z)) + offset
 
-    wide = rng.normal(1, 0.06)
-    paths = [
-        ([(2, 22, 470), (14, 24, 505), (10, 10, 540), (-8, -12, 550), (-20, front(535, 20), 532)], 14.5),
-        ([(-20, front(535, 20), 532), (-22, front(480, 20), 480), (-14, front(400, 26), 400)], 12.0),
-        ([(-14, front(400, 26), 400), (-8, front(300, 30), 300), (-6, front(222, 28), 222)], 9.5),
+
+def _trunk_vessels() -> list[tuple[list[tuple[float, float, float]], float]]:
+    """Paths and radii of aorta, venae cavae, pulmonary arteries and the arteries of neck and shoulders."""
+    return [
+        ([(2, 22, 470), (14, 24, 505), (10, 10, 540), (-8, -12, 550), (-20, _front(535, 20), 532)], 14.5),
+        ([(-20, _front(535, 20), 532), (-22, _front(480, 20), 480), (-14, _front(400, 26), 400)], 12.0),
+        ([(-14, _front(400, 26), 400), (-8, _front(300, 30), 300), (-6, _front(222, 28), 222)], 9.5),
         ([(24, 10, 460), (26, 10, 520), (22, 4, 560), (4, 4, 572)], 9.5),
-        ([(24, front(420, 36), 430), (22, front(330, 30), 330), (16, front(215, 26), 215)], 11.0),
+        ([(24, _front(420, 36), 430), (22, _front(330, 30), 330), (16, _front(215, 26), 215)], 11.0),
         ([(-4, 22, 480), (-14, 8, 508), (-36, -12, 506), (-52, -16, 498)], 10.0),
         ([(-6, 10, 505), (20, -8, 504), (44, -14, 496)], 9.5),
         ([(-2, 0, 552), (-12, 2, 600), (-24, 0, 650), (-27, 2, 700)], 4.5),
@@ -121,19 +122,31 @@ def _vessels(canvas: Canvas, blood: float, rng: np.random.Generator) -> None:
         ([(10, 4, 562), (50, 8, 590), (95, -2, 575), (140, -10, 560)], 5.5),
         ([(-10, 4, 562), (-50, 8, 590), (-95, -2, 575), (-140, -10, 560)], 5.5),
     ]
-    for side in (-1, 1):
-        paths.append(([(side * 3, 14, 220), (side * 34, -6, 165), (side * 62, 28, 105), (side * 70, 34, 70)], 6.5))
-        paths.append(([(side * 70, 34, 70), (side * 74, 26, -20), (side * 82, 8, -240)], 6.0))
-    for path, radius in paths:
+
+
+_AIRWAYS = (
+    [(0, -2, 690), (0, -4, 600), (2, -14, 515)],
+    [(2, -14, 515), (30, -22, 492)],
+    [(2, -14, 515), (-32, -22, 488)],
+)
+
+
+def _vessels(canvas: Canvas, blood: float, rng: np.random.Generator) -> None:
+    wide = rng.normal(1, 0.06)
+    for path, radius in _trunk_vessels():
         patch, vessel, _ = tube(canvas, np.array(path, float), radius * wide)
         canvas.paint(patch, vessel, blood)
-    for path in (
-        [(0, -2, 690), (0, -4, 600), (2, -14, 515)],
-        [(2, -14, 515), (30, -22, 492)],
-        [(2, -14, 515), (-32, -22, 488)],
-    ):
-        patch, airway, _ = tube(canvas, np.array(path, float), 7.5)
-        canvas.paint(patch, airway, 0.25)
+    for side in (-1, 1):
+        iliac = np.array([(3, 14, 220), (34, -6, 165), (62, 28, 105), (70, 34, 70)]) * [side, 1, 1]
+        patch, vessel, _ = tube(canvas, iliac + rng.normal(0, 2, iliac.shape), 6.0)
+        canvas.paint(patch, vessel, blood * 0.9)
+        femoral = np.array([(70, 34, 70), (73, 28, 20), (75, 22, -40), (80, 14, -120), (84, 6, -260)]) * [side, 1, 1]
+        femoral = femoral + rng.normal(0, 3, femoral.shape)
+        patch, vessel, value = tube(canvas, femoral, 4.5, blood * rng.uniform(0.5, 0.95, len(femoral)))
+        canvas.paint(patch, vessel, value)
+    for airway in _AIRWAYS:
+        patch, lumen, _ = tube(canvas, np.array(airway, float), 7.5)
+        canvas.paint(patch, lumen, 0.25)
 
 
 def _oesophagus(canvas: Canvas, blood: float, rng: np.random.Generator) -> NDArray:
@@ -155,14 +168,14 @@ def _heart(canvas: Canvas, centre: NDArray, blood: float, rng: np.random.Generat
     axis = _AXIS + rng.normal(0, 0.08, 3)
     turned = rotation_to(axis)
     patch = canvas.box(ventricle - 62, ventricle + 62)
-    wall = rng.uniform(9, 12)
-    outer = ellipsoid(patch, ventricle, (32, 32, 45), turned)
-    inner = ellipsoid(patch, ventricle - 3 * turned[2], (32 - wall, 32 - wall, 45 - wall), turned)
+    wall = rng.uniform(9, 12.5)
+    outer = ellipsoid(patch, ventricle, (36, 36, 47), turned)
+    inner = ellipsoid(patch, ventricle - 3 * turned[2], (36 - wall, 36 - wall, 47 - wall), turned)
     along = sum(
         (axis_values - np.float32(c)) * np.float32(k)
         for axis_values, c, k in zip((patch.x, patch.y, patch.z), ventricle, turned[2], strict=True)
     )
-    cup = np.maximum(np.maximum(outer, -inner), -along - 20)
+    cup = np.maximum(np.maximum(outer, -inner), -along - 16)
     right = ellipsoid(patch, centre + np.array([14, 20, -10]), (34, 30, 44), turned)
     shell = np.maximum(np.abs(right) - 2.0, -(outer - 1))
     canvas.paint(patch, shell, blood + 0.12 * max(uptake - blood, 0))

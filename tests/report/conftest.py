@@ -188,7 +188,6 @@ def _study_record(labels: list[str], methods: list[dict]) -> dict:
         "finished": "2026-11-20T09:41:12+00:00",
         "seed": 0,
         "folds": 5,
-        "command": "pointpet study cohort.csv -o study --seed 0",
         "config": {"cam_stride": 8, "distance": {"reading": "margin", "radius_mm": 32.0, "weight": 1.0}, "epochs": 30},
         "methods": methods,
         "cohort": {

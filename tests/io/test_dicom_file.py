@@ -25,10 +25,10 @@ def victim(series) -> Path:
 
 
 def refused(series: Path, message: str) -> ImageReadError:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ImageReadError, match=message) as caught:
         read_dicom_series(series)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
     assert str(series.parent) not in str(caught.value)
     return caught.value
 
@@ -65,10 +65,10 @@ class TestDamage:
         refused(series, "file notes.dcm: is no DICOM file")
 
     def test_not_permitted(self, series, monkeypatch):
-        def deny(path):
+        def deny(path, mode):
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr(Path, "read_bytes", deny)
+        monkeypatch.setattr(Path, "open", deny)
         refused(series, "slice_0000.dcm: cannot be read: Permission denied. Check the file's permissions")
 
     def test_dangling_link(self, series):
@@ -82,7 +82,7 @@ class TestDamage:
 
     def test_link_to_a_folder_above(self, series):
         (series / "loop").symlink_to("..")
-        refused(series, "folder loop: is a link to a folder above it")
+        refused(series, "the folder: holds a link to a folder above it")
 
     def test_odd_length(self, series, victim):
         content = victim.read_bytes()
@@ -118,7 +118,7 @@ class TestDamage:
         refused(series, "slice_0003.dcm: is larger than 1024 MiB")
 
     def test_deflated_bomb(self, series, victim):
-        """300 MB of zeros in 300 kB: refused before pydicom inflates them."""
+        """100 MB of zeros in 100 kB: refused before pydicom inflates them."""
         dataset = pydicom.dcmread(victim)
         dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         stream = BytesIO()
@@ -126,10 +126,10 @@ class TestDamage:
         head = stream.getvalue()
         start = 144 + struct.unpack("<I", head[140:144])[0]
         packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(300)) + packer.flush()
+        bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(100)) + packer.flush()
         victim.write_bytes(head[:start] + bomb)
-        assert victim.stat().st_size < 500_000
-        refused(series, "slice_0003.dcm: would inflate to more than 256 MiB")
+        assert victim.stat().st_size < 200_000
+        refused(series, "slice_0003.dcm: would inflate to more than 64 MiB")
 
     def test_deflated_rubbish(self, series, victim):
         dataset = pydicom.dcmread(victim)
@@ -143,7 +143,7 @@ class TestDamage:
         content = victim.read_bytes()
         victim.write_bytes(b"MZ" + content[2:])
         warnings = read_dicom_series(series).warnings
-        assert warnings == ("file slice_0003.dcm starts like a program; open it with DICOM software only",)
+        assert warnings == ("instance 5 starts like a program; open it with DICOM software only",)
 
 
 class TestValues:

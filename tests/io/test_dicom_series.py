@@ -156,7 +156,7 @@ class TestFiles:
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         (series / "extra").symlink_to(elsewhere)
-        assert read_dicom_series(series).warnings == ("folder extra is a link and was not followed",)
+        assert read_dicom_series(series).warnings == ("a link to a folder was not followed",)
 
 
 def dicomdir(path, *file_ids):

@@ -8,7 +8,7 @@ from pydicom.uid import generate_uid
 
 from pointpet.core import Acquisition, GeometryError, ImageReadError, Mask, SuvError, Unit, Volume
 from pointpet.io.nifti import write_mask, write_volume
-from pointpet.io.pet import body_median, read_any_mask, read_pet, sidecar_path
+from pointpet.io.pet import read_any_mask, read_pet, sidecar_path
 
 FACTS = {"weight_kg": 70.0, "dose_bq": 350e6}
 
@@ -140,16 +140,6 @@ class TestNifti:
         sidecar(nifti, unit="suv", acquisition={"weight_kg": "heavy"})
         with pytest.raises(ImageReadError, match="of the acquisition must be numbers"):
             read_pet(nifti)
-
-
-class TestBodyMedian:
-    def test_does_not_depend_on_the_air_around(self):
-        voxels = np.zeros((40, 40, 40), np.float32)
-        voxels[10:30, 10:30, :] = 0.8
-        assert body_median(Volume(voxels, np.eye(4))) == pytest.approx(0.8)
-
-    def test_of_nothing_is_0(self):
-        assert body_median(Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))) == 0.0
 
 
 class TestMasks:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom.config import disable_value_validation
 from pydicom.dataelem import DataElement, RawDataElement
@@ -27,9 +28,11 @@ from pointpet.core import ImageReadError
 from pointpet.image.suv_header import Attribute
 
 PREFIX_END = 132
+HEAD_BYTES = 2048
+"""Enough for the preamble and the file meta information, where the transfer syntax stands."""
 LARGEST_FILE_BYTES = 2**30
 """A slice is a few hundred kB; a multi-frame file of a GB would not fit the memory a reader may take."""
-LARGEST_INFLATED_BYTES = 2**28
+LARGEST_INFLATED_BYTES = 2**26
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 UNDEFINED_LENGTH = 0xFFFFFFFF
 EXECUTABLE_STARTS = (b"MZ", b"\x7fELF", b"#!", b"PK\x03\x04", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
@@ -161,29 +164,33 @@ def read_dicom_file(path: Path, attributes: Collection[int] | None = None, *, pi
 
     Args:
         path: the file.
-        attributes: tags to keep, all where absent. pixels: False to stop before Pixel Data (7FE0,0010).
+        attributes: tags to keep, all where absent.
+        pixels: False to stop before Pixel Data (7FE0,0010), and to read no more of the file than that takes.
 
     Raises:
         ImageReadError: not readable, not DICOM, truncated or damaged.
     """
-    content = _content(path)
-    _check_prefix(path.name, content)
-    size = None if DEFLATED in content[:2048] else len(content)
-    if size is None:
-        _check_inflated(path.name, content)
-    stream = BytesIO(content)
-    watch = _Watch(path.name, stream, size, pixels)
-    try:
-        with quiet_pydicom():
-            dataset = read_partial(stream, watch, specific_tags=list(attributes) if attributes else None)
-    except PARSE_ERRORS as error:
-        raise file_error(
-            path.name,
-            "DAMAGED",
-            "cannot be parsed as DICOM: an element or sequence is malformed or does not end",
-            "Copy or export the file again",
-        ) from error
-    return DicomFile(path, dataset, content[:128])
+    with _opened(path) as (file, size):
+        start = file.read(HEAD_BYTES)
+        _check_prefix(path.name, start)
+        is_deflated = DEFLATED in start
+        file.seek(0)
+        stream = BytesIO(file.read()) if pixels or is_deflated else file
+        if is_deflated:
+            _check_inflated(path.name, stream.read())
+            stream.seek(0)
+        watch = _Watch(path.name, stream, None if is_deflated else size, pixels)
+        try:
+            with quiet_pydicom():
+                dataset = read_partial(stream, watch, specific_tags=list(attributes) if attributes else None)
+        except PARSE_ERRORS as error:
+            raise file_error(
+                path.name,
+                "DAMAGED",
+                "cannot be parsed as DICOM: an element or sequence is malformed or does not end",
+                "Copy or export the file again",
+            ) from error
+    return DicomFile(path, dataset, start[:128])
 
 
 @dataclass
@@ -191,7 +198,7 @@ class _Watch:
     """Sees every top-level element's length before its value is read."""
 
     name: str
-    stream: BytesIO
+    stream: BinaryIO
     size: int | None
     pixels: bool
 
@@ -226,17 +233,22 @@ def _name(tag: int) -> str:
     return str(PIXEL_DATA) if tag == 0x7FE00010 else f"the element {_code(tag)}"
 
 
-def _content(path: Path) -> bytes:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The open file and its size in bytes."""
     try:
-        if path.stat().st_size > LARGEST_FILE_BYTES:
-            raise file_error(
-                path.name, "SIZE", f"is larger than {LARGEST_FILE_BYTES >> 20} MiB, no PET slice is", "Remove the file"
-            )
-        return path.read_bytes()
+        size = path.stat().st_size
+        stream = path.open("rb")
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "unknown reason"
         remedy = "Restore the link's target, or remove it" if path.is_symlink() else "Check the file's permissions"
         raise file_error(path.name, "UNREADABLE", f"cannot be read: {reason}", remedy) from error
+    with stream:
+        if size > LARGEST_FILE_BYTES:
+            raise file_error(
+                path.name, "SIZE", f"is larger than {LARGEST_FILE_BYTES >> 20} MiB, no PET slice is", "Remove the file"
+            )
+        yield stream, size
 
 
 def _check_prefix(name: str, content: bytes) -> None:

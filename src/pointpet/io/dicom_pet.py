@@ -18,6 +18,7 @@ from pointpet.io.dicom_header import MODEL, STUDY_UID, pet_header
 from pointpet.io.dicom_pixels import fill_slices
 from pointpet.io.dicom_series import (
     FRAME_OF_REFERENCE,
+    INSTANCE_NUMBER,
     READ_TAGS,
     SERIES_UID,
     SLICE_COUNT,
@@ -47,7 +48,7 @@ def read_dicom_series(
     folder = Path(folder)
     remarks: list[str] = []
     files = [read_dicom_file(path, READ_TAGS) for path in dicom_candidates(folder, remarks)]
-    chosen, left_out = choose_pet(group_series(files), f"folder {folder.name}")
+    chosen, left_out = choose_pet(group_series(files), "the folder")
     del files
     return _read(chosen, remarks + left_out, overrides or {}, strict)
 
@@ -77,7 +78,7 @@ def read_dicom_files(
 
 def _read(series: Series, remarks: list[str], overrides: Mapping[str, str | float], strict: bool) -> PetReading:
     remarks = remarks + [
-        f"file {file.name} starts like a program; open it with DICOM software only"
+        f"instance {file.text(INSTANCE_NUMBER)} starts like a program; open it with DICOM software only"
         for file in series.files
         if file.has_executable_preamble
     ]

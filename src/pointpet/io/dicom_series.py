@@ -223,7 +223,7 @@ def dicom_candidates(root: Path, remarks: list[str], faults: list[ImageReadError
             if name.startswith("."):
                 subfolders.remove(name)
             elif Path(folder, name).is_symlink():
-                remarks.append(f"folder {name} is a link and was not followed")
+                remarks.append("a link to a folder was not followed")
                 _keep_or_raise(_loop(Path(folder, name)), faults)
         for name in sorted(names):
             path = Path(folder, name)
@@ -250,9 +250,7 @@ def _loop(link: Path) -> ImageReadError | None:
     folder = link.parent.resolve()
     if link.resolve() not in (folder, *folder.parents):
         return None
-    return ImageReadError(
-        "PP-DICOM-LOOP", f"folder {link.name}", "is a link to a folder above it, a loop", "Remove the link"
-    )
+    return ImageReadError("PP-DICOM-LOOP", "the folder", "holds a link to a folder above it, a loop", "Remove the link")
 
 
 def _escape(dicomdir: Path) -> ImageReadError | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pointpet.core import Acquisition, ImageReadError, Mask, SuvError, Unit, Volume
+from pointpet.image.body import body_median_suv
 from pointpet.image.suv import suv_scaling
 from pointpet.image.suv_header import PetHeader, Reinterpretation, SuvScaling
 from pointpet.io.dicom_file import read_dicom_file
@@ -23,8 +24,6 @@ from pointpet.io.rtstruct import RTSTRUCT_STORAGE, read_rtstruct
 UNITS = {"suv": Unit.SUVBW, "g/ml": Unit.SUVBW, "bqml": Unit.ACTIVITY, "bq/ml": Unit.ACTIVITY}
 """What `pet_units`, `--units` and a sidecar may say, in small letters."""
 
-BODY_SHARE = 0.25
-"""The body is what exceeds this share of the mean of the whole field of view; independent of the unit."""
 USUAL_BODY_MEDIAN = (0.1, 3.0)
 LARGEST_BODY_MEDIAN = 50.0
 """No body has this median SUV; activity concentrations lie in the thousands."""
@@ -193,15 +192,8 @@ def _note(item: object) -> Reinterpretation:
     return Reinterpretation(**words, by_user=bool(stated.get("by_user", False)))
 
 
-def body_median(volume: Volume) -> float:
-    """Median of the voxels that belong to a body, sampled; 0 where nothing is positive."""
-    sample = volume.voxels[::2, ::2, ::2]
-    body = sample[sample > BODY_SHARE * max(float(sample.mean()), 0.0)]
-    return float(np.median(body)) if body.size else 0.0
-
-
 def _refuse_activity(path: Path, volume: Volume) -> None:
-    median = body_median(volume)
+    median = body_median_suv(volume)
     if median > LARGEST_BODY_MEDIAN:
         raise SuvError(
             "PP-SUV-ACTIVITY",
@@ -213,7 +205,7 @@ def _refuse_activity(path: Path, volume: Volume) -> None:
 
 def _unusual_values(volume: Volume) -> tuple[str, ...]:
     low, high = USUAL_BODY_MEDIAN
-    median = body_median(volume)
+    median = body_median_suv(volume)
     if low <= median <= high:
         return ()
     return (f"the body's median SUV is {median:.3g}, usual are {low:g} to {high:g}: the values may not be SUV",)

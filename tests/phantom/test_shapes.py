@@ -82,6 +82,10 @@ def test_smooth_noise_repeats_with_its_seed() -> None:
     np.testing.assert_array_equal(first, second)
 
 
+def test_smooth_noise_of_an_empty_box_is_empty() -> None:
+    assert smooth_noise(np.random.default_rng(0), [np.zeros(0), np.arange(3.0), np.arange(4.0)], 5).shape == (0, 3, 4)
+
+
 def test_linear_weights_reproduce_a_linear_function() -> None:
     few, fine = np.arange(0, 25, 6.0), np.arange(0, 24, 2.0)
     grid = few[:, None, None] + 2 * few[None, :, None] - few[None, None, :]

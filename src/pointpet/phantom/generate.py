@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Acquisition, ConfigError, Mask, Volume, generator
+from pointpet.core import Acquisition, ConfigError, Grid, Mask, Volume, generator
 from pointpet.phantom.abdomen import paint_abdomen
 from pointpet.phantom.body import Patient, draw_patient, half_extent_mm, paint_body
 from pointpet.phantom.distractors import paint_distractors
@@ -139,7 +139,7 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
         paint_lesion(canvas, lesion)
     image, mask, node_mask = _scan(scene, canvas, lesions, nodes, stream("noise"))
     world = _world(scene, stream("couch"))
-    points = _click(mask, lesions, world, stream("click"))
+    clicks = _click(scene, canvas, lesions, stream("click"))
     outcomes = draw_outcomes(latents, stream("outcome"))
     diseased = label != "control"
     return PhantomCase(
@@ -150,7 +150,7 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
         volume=Volume(image, world),
         mask=Mask(mask, world),
         nodes=Mask(node_mask, world),
-        points_mm=points,
+        points_mm=np.round(Grid(image.shape, world).world(clicks), 2),
         outcomes=outcomes.values if diseased else {},
         time_days=outcomes.time_days if diseased else None,
         event=outcomes.event if diseased else None,
@@ -261,16 +261,17 @@ def _world(scene: _Scene, rng: np.random.Generator) -> NDArray[np.float64]:
     return affine
 
 
-def _click(mask: NDArray, lesions: list[Lesion], affine: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Where a reader clicks: the centre give or take a few millimetres, inside the tumour."""
+def _click(scene: _Scene, canvas: Canvas, lesions: list[Lesion], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Where a reader clicks, in voxels (N, 3): the main lesion's centre give or take a few millimetres, inside it."""
     if not lesions:
         return np.zeros((0, 3))
-    inside = np.argwhere(mask) @ affine[:3, :3] + affine[:3, 3]
-    spread = min(3.0, 0.12 * (6 / np.pi * 1000 * lesions[0].traits["volume_ml"]) ** (1 / 3))
-    wanted = inside.mean(axis=0) + rng.normal(0, spread, 3)
-    nearest = inside[int(np.argmin(((inside - wanted) ** 2).sum(axis=1)))]
-    half = 0.5 * np.diag(affine)[:3]
-    return np.round(np.clip(wanted, nearest - 0.99 * half, nearest + 0.99 * half), 2)[None]
+    main = lesions[0]
+    edge = np.array([axis[1] - axis[0] for axis in scene.native])
+    inside = np.argwhere(_support(scene, canvas, [main]))
+    spread_mm = min(3.0, 0.12 * (6 / np.pi * 1000 * main.traits["volume_ml"]) ** (1 / 3))
+    wanted = inside.mean(axis=0) + rng.normal(0, spread_mm, 3) / edge
+    nearest = inside[int(np.argmin((((inside - wanted) * edge) ** 2).sum(axis=1)))]
+    return np.clip(wanted, nearest - 0.49, nearest + 0.49)[None]
 
 
 def _acquisition(patient: Patient, scanner: Scanner, rng: np.random.Generator) -> Acquisition:

@@ -65,9 +65,9 @@ OESOPHAGUS_MM = (20.0, 90.0)
 """Least and greatest extent of an oesophageal tumour along z."""
 
 LOOKS = {
-    "default": Look(8.5, 0.40, 3.5, 0.20, 0.30, 0.45, 0.1, 0.0),
+    "default": Look(8.5, 0.40, 3.5, 0.18, 0.27, 0.40, 0.1, 0.0),
     "hard": Look(6.5, 0.40, 3.0, 0.22, 0.33, 0.5, 0.3, 0.35),
-    "disease": Look(7.0, 0.45, 3.0, 0.20, 0.30, 0.35, 0.3, 0.0),
+    "disease": Look(7.0, 0.45, 3.0, 0.18, 0.27, 0.35, 0.3, 0.0),
 }
 
 

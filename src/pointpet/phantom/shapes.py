@@ -177,6 +177,8 @@ def _resample(path: NDArray, radii: NDArray, values: NDArray, spacing: float) ->
 
 def smooth_noise(rng: np.random.Generator, axes: Sequence[NDArray], scale_mm: float | Sequence[float]) -> Field:
     """A smooth Gaussian random field (X, Y, Z) of mean 0 and variance 1 that varies over about `scale_mm`."""
+    if any(np.size(axis) == 0 for axis in axes):
+        return np.zeros([np.size(axis) for axis in axes], np.float32)
     scales = np.broadcast_to(np.asarray(scale_mm, float), 3)
     weights = [_spline_weights(np.asarray(axis, float), scale) for axis, scale in zip(axes, scales, strict=True)]
     lattice = rng.standard_normal([weight.shape[1] for weight in weights], dtype=np.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from pointpet.core import Acquisition, Volume
@@ -57,9 +58,9 @@ def edit() -> Callable[..., list[Path]]:
         paths = sorted(folder.iterdir())
         chosen = paths if only is None else [paths[index] for index in only]
         for path in chosen:
-            dataset = pydicom.dcmread(path)
-            change(dataset)
-            with pydicom.config.disable_value_validation():
+            with disable_value_validation():
+                dataset = pydicom.dcmread(path)
+                change(dataset)
                 dataset.save_as(path)
         return chosen
 

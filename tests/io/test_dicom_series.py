@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -97,14 +98,14 @@ class TestAlone:
 class TestBeside:
     @pytest.mark.parametrize(
         ("change", "reason"),
-        [*((change, None) for change, _ in REFUSED_ALONE), (uncorrected, "it is not attenuation-corrected")],
+        [*((change, None) for change, _ in REFUSED_ALONE), (uncorrected, "not attenuation-corrected")],
     )
     def test_left_out_with_a_warning(self, series, edit, change, reason):
         expected = read_dicom_series(series).volume.voxels
         reading = read_dicom_series(second(series, edit, change))
         assert (reading.volume.voxels == expected).all()
         assert len(reading.warnings) == 1
-        assert "series 2 (file slice_0000.dcm) left out: " + (reason or "") in reading.warnings[0]
+        assert "series 2 left out: " + (reason or "") in reading.warnings[0]
 
     def test_two_corrected_series_are_named_by_number(self, series, edit):
         with pytest.raises(
@@ -150,13 +151,13 @@ class TestFiles:
         (series / ".DS_Store").write_bytes(b"x")
         (series / ".hidden").mkdir()
         (series / ".hidden" / "a.dcm").write_text("x")
-        assert read_dicom_series(series).warnings == ("file notes.txt is no DICOM file and was passed over",)
+        assert read_dicom_series(series).warnings == ("file notes.txt left out: no DICOM file",)
 
     def test_linked_folder_is_not_followed(self, series, tmp_path):
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         (series / "extra").symlink_to(elsewhere)
-        assert read_dicom_series(series).warnings == ("a link to a folder was not followed",)
+        assert read_dicom_series(series).warnings == ("a linked folder left out: links to folders are not followed",)
 
 
 def dicomdir(path, *file_ids):
@@ -167,15 +168,16 @@ def dicomdir(path, *file_ids):
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.DirectoryRecordSequence = [Dataset() for _ in file_ids]
-    for record, file_id in zip(dataset.DirectoryRecordSequence, file_ids, strict=True):
-        record.ReferencedFileID = file_id
-    dataset.save_as(path, enforce_file_format=True)
+    with disable_value_validation():
+        for record, file_id in zip(dataset.DirectoryRecordSequence, file_ids, strict=True):
+            record.ReferencedFileID = file_id
+        dataset.save_as(path, enforce_file_format=True)
 
 
 class TestDicomdir:
     def test_is_not_needed(self, series):
         dicomdir(series / "DICOMDIR", ["PET", "A"], "B")
-        assert read_dicom_series(series).warnings == ("DICOMDIR is not used, the files themselves are read",)
+        assert read_dicom_series(series).warnings == ("DICOMDIR left out: the files themselves are read",)
 
     @pytest.mark.parametrize("file_id", [["..", "passwd"], "../passwd", ["A", "..", "B"], "/etc"])
     def test_that_points_elsewhere_is_refused(self, series, file_id):

@@ -24,6 +24,7 @@ from pointpet.io.dicom_series import (
     SLICE_COUNT,
     SOP_CLASS,
     SOP_INSTANCE,
+    LeftOut,
     Series,
     choose_pet,
     dicom_candidates,
@@ -46,11 +47,11 @@ def read_dicom_series(
         SuvError: the header does not allow SUVbw.
     """
     folder = Path(folder)
-    remarks: list[str] = []
-    files = [read_dicom_file(path, READ_TAGS) for path in dicom_candidates(folder, remarks)]
+    passed_over: list[LeftOut] = []
+    files = [read_dicom_file(path, READ_TAGS) for path in dicom_candidates(folder, passed_over)]
     chosen, left_out = choose_pet(group_series(files), "the folder")
     del files
-    return _read(chosen, remarks + left_out, overrides or {}, strict)
+    return _read(chosen, passed_over + left_out, overrides or {}, strict)
 
 
 def read_dicom_beside(
@@ -59,12 +60,12 @@ def read_dicom_beside(
     """Read the PET series that one DICOM file belongs to, from the files of its folder; as `read_dicom_series`."""
     path = Path(path)
     wanted = read_dicom_file(path, READ_TAGS)
-    remarks: list[str] = []
-    beside = [file for file in dicom_candidates(path.parent, remarks) if file.parent == path.parent]
+    passed_over: list[LeftOut] = []
+    beside = [file for file in dicom_candidates(path.parent, passed_over) if file.parent == path.parent]
     files = [wanted if file == path else read_dicom_file(file, READ_TAGS) for file in beside or [path]]
     same = [file for file in files if file.text(SERIES_UID) == wanted.text(SERIES_UID)]
     chosen, _ = choose_pet(group_series(same), f"file {path.name}")
-    return _read(chosen, remarks, overrides or {}, strict)
+    return _read(chosen, passed_over, overrides or {}, strict)
 
 
 def read_dicom_files(
@@ -76,8 +77,10 @@ def read_dicom_files(
     return _read(chosen, left_out, overrides or {}, strict)
 
 
-def _read(series: Series, remarks: list[str], overrides: Mapping[str, str | float], strict: bool) -> PetReading:
-    remarks = remarks + [
+def _read(
+    series: Series, left_out: Sequence[LeftOut], overrides: Mapping[str, str | float], strict: bool
+) -> PetReading:
+    remarks = [str(one) for one in left_out] + [
         f"instance {file.text(INSTANCE_NUMBER)} starts like a program; open it with DICOM software only"
         for file in series.files
         if file.has_executable_preamble

@@ -65,6 +65,23 @@ NOT_IMAGES = frozenset({"license", "readme", "version", "lockfile", "thumbs.db",
 DICOM_ENDINGS = frozenset({"", ".dcm", ".dicom", ".ima", ".dic"})
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What was not read.
+
+    Args:
+        what: a file by its bare name, or a series by modality and number. reason: why.
+        failed: True where it should have been read but is damaged; False where it is simply no PET to read.
+    """
+
+    what: str
+    reason: str
+    failed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what} left out: {self.reason}"
+
+
 @dataclass(frozen=True, eq=False)
 class Series:
     """The files of one Series Instance UID, in the order found."""
@@ -77,10 +94,14 @@ class Series:
         return self.files[0]
 
     @property
+    def title(self) -> str:
+        """The series by modality and number, never by its description, which may name a patient."""
+        return f"{self.modality} series {self.first.text(SERIES_NUMBER) or 'without a number'}"
+
+    @property
     def subject(self) -> str:
-        """How a message names the series: by its number and a file, never by its description."""
-        number = self.first.text(SERIES_NUMBER)
-        return f"{self.modality} series {number or 'without a number'} (file {self.first.name})"
+        """How an error names the series: by title and its first file."""
+        return f"{self.title} (file {self.first.name})"
 
     @property
     def modality(self) -> str:
@@ -126,6 +147,13 @@ class Series:
             )
         return None
 
+    def reason(self) -> str | None:
+        """Why this series is left out where there is a choice; None where it is a corrected static PET."""
+        fault = self.fault()
+        if fault is not None:
+            return fault.problem
+        return None if self.is_corrected else "not attenuation-corrected"
+
     @property
     def is_corrected(self) -> bool:
         """True where the photons' attenuation was corrected."""
@@ -136,14 +164,23 @@ class Series:
 
 
 def group_series(files: Iterable[DicomFile]) -> list[Series]:
-    """Sort files into series by Series Instance UID, in the order found."""
+    """Sort files into series by Series Instance UID, in the order found.
+
+    Raises:
+        ImageReadError: a file lacks the identifiers of a series.
+    """
     groups: dict[str, list[DicomFile]] = {}
     for file in files:
-        groups.setdefault(_series_uid(file), []).append(file)
+        groups.setdefault(series_uid_of(file), []).append(file)
     return [Series(tuple(group)) for group in groups.values()]
 
 
-def _series_uid(file: DicomFile) -> str:
+def series_uid_of(file: DicomFile) -> str:
+    """Series Instance UID of a file that is an object of a series.
+
+    Raises:
+        ImageReadError: an identifier that every such object has is absent.
+    """
     for attribute in (SOP_CLASS, SOP_INSTANCE, MODALITY, SERIES_UID):
         if not file.text(attribute):
             raise file_error(
@@ -155,8 +192,8 @@ def _series_uid(file: DicomFile) -> str:
     return str(file.text(SERIES_UID))
 
 
-def choose_pet(series: Sequence[Series], subject: str) -> tuple[Series, list[str]]:
-    """Return the one attenuation-corrected PET of a folder, and a remark on each series left out.
+def choose_pet(series: Sequence[Series], subject: str) -> tuple[Series, list[LeftOut]]:
+    """Return the one attenuation-corrected PET of a folder, and the series left out.
 
     Raises:
         ImageReadError: none, or several.
@@ -168,12 +205,7 @@ def choose_pet(series: Sequence[Series], subject: str) -> tuple[Series, list[str
     chosen = corrected or usable
     if len(chosen) != 1:
         raise _none(series, subject)
-    remarks = []
-    for one in series:
-        if one is not chosen[0]:
-            fault = one.fault()
-            remarks.append(f"{one.subject} left out: {fault.problem if fault else 'it is not attenuation-corrected'}")
-    return chosen[0], remarks
+    return chosen[0], [LeftOut(one.title, one.reason() or "another series") for one in series if one is not chosen[0]]
 
 
 def _several(series: Sequence[Series], subject: str) -> ImageReadError:
@@ -205,13 +237,13 @@ def _none(series: Sequence[Series], subject: str) -> ImageReadError:
     return ImageReadError("PP-DICOM-NO-PET", subject, f"must hold a PET series, got {found}", "Give the PET's folder")
 
 
-def dicom_candidates(root: Path, remarks: list[str], faults: list[ImageReadError] | None = None) -> Iterator[Path]:
-    """Yield the files below `root` that should be DICOM, sorted; add a remark on each one passed over.
+def dicom_candidates(root: Path, left_out: list[LeftOut], faults: list[ImageReadError] | None = None) -> Iterator[Path]:
+    """Yield the files below `root` that should be DICOM, sorted; note each one passed over.
 
     Links to folders are not followed. A file counts by its name's ending or by its prefix.
 
     Args:
-        root: the folder. remarks: receives what was passed over.
+        root: the folder. left_out: receives what was passed over.
         faults: receives links that lead back to a folder above them, and a DICOMDIR that names files elsewhere.
 
     Raises:
@@ -223,19 +255,19 @@ def dicom_candidates(root: Path, remarks: list[str], faults: list[ImageReadError
             if name.startswith("."):
                 subfolders.remove(name)
             elif Path(folder, name).is_symlink():
-                remarks.append("a link to a folder was not followed")
+                left_out.append(LeftOut("a linked folder", "links to folders are not followed"))
                 _keep_or_raise(_loop(Path(folder, name)), faults)
         for name in sorted(names):
             path = Path(folder, name)
             if name.lower() == "dicomdir":
-                remarks.append("DICOMDIR is not used, the files themselves are read")
+                left_out.append(LeftOut("DICOMDIR", "the files themselves are read"))
                 _keep_or_raise(_escape(path), faults)
             elif name.startswith(".") or name.lower() in NOT_IMAGES:
                 continue
             elif _looks_like_dicom(path):
                 yield path
             else:
-                remarks.append(f"file {name} is no DICOM file and was passed over")
+                left_out.append(LeftOut(f"file {name}", "no DICOM file"))
 
 
 def _keep_or_raise(fault: ImageReadError | None, faults: list[ImageReadError] | None) -> None:

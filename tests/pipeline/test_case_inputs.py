@@ -29,8 +29,9 @@ def test_what_is_declared_passes(tmp_path):
     assert seen.label == "lung"
     assert seen.points_mm.tolist() == [[2.0, 4.0, 6.0]]
     assert seen.load_mask is not None
-    # Row 0 is the head: z 6 mm is cell 3 of 6, so row 2; column 0 is the front: y 4 mm is cell 2 of 5, so column 2.
-    assert seen.pixels[Plane.CORONAL].tolist() == [[2.0, 1.0]]
+    # Row 0 is the head: z 6 mm is cell 3 of 6, so row 2. Column 0 is the patient's right (x 2 mm is cell 1 of 4, so
+    # column 2) or front (y 4 mm is cell 2 of 5, so column 2).
+    assert seen.pixels[Plane.CORONAL].tolist() == [[2.0, 2.0]]
     assert seen.pixels[Plane.SAGITTAL].tolist() == [[2.0, 2.0]]
 
 

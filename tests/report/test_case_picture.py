@@ -63,9 +63,10 @@ def test_truth_lies_where_it_is_head_up_and_front_left():
     # z 60 to 70 of 80 is 10 to 20 pixels below the top.
     assert rows.min() == pytest.approx(margin + 10 * scale, abs=3)
     assert rows.max() == pytest.approx(margin + 20 * scale, abs=3)
+    # Coronal: x 10 to 20 of 40 lies to the patient's left of the middle, so on the right of the picture.
     coronal = columns[columns < margin + 40 * scale]
-    assert coronal.min() == pytest.approx(margin + 10 * scale, abs=3)
-    assert coronal.max() == pytest.approx(margin + 20 * scale, abs=3)
+    assert coronal.min() == pytest.approx(margin + (40 - 20) * scale, abs=3)
+    assert coronal.max() == pytest.approx(margin + (40 - 10) * scale, abs=3)
     # Sagittal: y 2 to 8 lies at the back, so on the right of a picture whose left is the front.
     sagittal = columns[columns > margin + 40 * scale] - (margin + 40 * scale + gap)
     assert sagittal.min() == pytest.approx((30 - 8) * scale, abs=3)

@@ -1,6 +1,6 @@
 """Maximum intensity projections and activation maps with their geometry.
 
-Shape letters: X, Y, Z cells of an isotropic grid whose axes are the world's +R... +L, +A and +S directions; U is X for
+Shape letters: X, Y, Z cells of an isotropic grid along the world's axes (+R, +A, +S); U is X for
 the coronal plane and Y for the sagittal one; H, W rows and columns of a picture (row 0 is the head; column 0 the
 patient's right on the coronal, the front on the sagittal one).
 """
@@ -34,16 +34,14 @@ class Plane(StrEnum):
         return 1 - self.axis
 
 
-def to_picture(values: NDArray, plane: Plane) -> NDArray:
-    """Turn plane values (U, Z) into a picture (H, W) = (Z, U), head first; a view, not a copy."""
-    picture = values.T[::-1]
-    return picture if plane is Plane.CORONAL else picture[:, ::-1]
+def to_picture(values: NDArray) -> NDArray:
+    """Turn plane values (U, Z) into a picture (H, W) = (Z, U), head first, right or front first; a view, not a copy."""
+    return values.T[::-1, ::-1]
 
 
-def from_picture(picture: NDArray, plane: Plane) -> NDArray:
+def from_picture(picture: NDArray) -> NDArray:
     """Turn a picture (H, W) back into plane values (U, Z); inverse of `to_picture`."""
-    upright = picture if plane is Plane.CORONAL else picture[:, ::-1]
-    return upright[::-1].T
+    return picture[::-1, ::-1].T
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +99,7 @@ class MipPair:
         """The view as a picture (H, W), head first."""
         values = self.values(plane)
         assert values is not None
-        return to_picture(values, plane)
+        return to_picture(values)
 
     def pixels(self, plane: Plane, points_mm: NDArray) -> NDArray[np.float64]:
         """Where world points (N, 3) fall in the picture: (N, 2) fractional (row, column), 0 at a pixel's centre."""
@@ -113,8 +111,7 @@ class MipPair:
         assert values is not None
         cells = (np.atleast_2d(points_mm) - self.origin_mm) / self.pixel_mm
         rows = values.shape[1] - 1 - cells[:, 2]
-        across = cells[:, plane.axis]
-        columns = across if plane is Plane.CORONAL else values.shape[0] - 1 - across
+        columns = values.shape[0] - 1 - cells[:, plane.axis]
         return np.stack([rows, columns], axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Three-dimensional images with their geometry. Shape letters: X, Y, Z voxels along the patient's right-to-left,
+"""Three-dimensional images with their geometry. Shape letters: X, Y, Z voxels along the patient's left-to-right,
 back-to-front and feet-to-head axes; N points."""
 
 from __future__ import annotations

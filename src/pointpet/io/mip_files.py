@@ -82,7 +82,7 @@ def read_mip_pictures(case: Case) -> MipPair:
     """
     if not case.mips:
         raise ImageReadError("PP-PICTURE-NONE", f"case {case.case_id}", "has no ready-made picture", "Give one")
-    views = {plane: from_picture(_suv(case, path), plane) for plane, path in case.mips.items()}
+    views = {plane: from_picture(_suv(case, path)) for plane, path in case.mips.items()}
     return MipPair(views.get(Plane.CORONAL), views.get(Plane.SAGITTAL), case.pixel_mm)
 
 
@@ -108,7 +108,7 @@ def read_picture_mask(case: Case, plane: Plane) -> NDArray[np.bool_]:
         raise _error(
             case, path, "SIZE", f"must have its picture's size {picture.shape}, got {values.shape}", "Save it anew"
         )
-    return from_picture(values > 0, plane)
+    return from_picture(values > 0)
 
 
 def _suv(case: Case, path: Path) -> NDArray[np.float32]:

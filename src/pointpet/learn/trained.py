@@ -83,7 +83,7 @@ class TrainedNetwork:
         predicted = int(logits.argmax())
         maps = {
             plane: ActivationMap(
-                from_picture(self._at_picture_size(scores.maps[0, predicted], frame), plane),
+                from_picture(self._at_picture_size(scores.maps[0, predicted], frame)),
                 plane,
                 self.classes[predicted],
                 mips.pixel_mm,

@@ -45,5 +45,6 @@ def write_prediction(
         write_mask(folder / "mask.nii.gz", prediction.mask, stored)
     if keep_maps:
         for plane, activation in prediction.maps.items():
-            write_map(folder / f"cam_{plane}.nii.gz", activation)
+            depth = {Plane.CORONAL: mips.sagittal, Plane.SAGITTAL: mips.coronal}[plane]
+            write_map(folder / f"cam_{plane}.nii.gz", activation, ray_cells=1 if depth is None else len(depth))
     write_bytes(folder / "mip.png", render_case_picture(mips, prediction, predicted_pictures, truth_pictures or {}))

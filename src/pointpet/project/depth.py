@@ -38,7 +38,7 @@ def ray_depth(volume: Volume, mips: MipPair, plane: Plane, picture_point: tuple[
             "Click inside the picture",
         )
     # Which cell the pixel shows is asked of the picture itself.
-    cell, height = divmod(int(to_picture(np.arange(values.size).reshape(values.shape), plane)[row, column]), up)
+    cell, height = divmod(int(to_picture(np.arange(values.size).reshape(values.shape))[row, column]), up)
     # No voxel may be stepped over, also where the picture is coarser than the volume.
     step = min(mips.pixel_mm, float(volume.spacing_mm.min()))
     ray = projection_grid(volume.grid, step)

@@ -122,7 +122,7 @@ def _panel(
     for name, colour, dash in (("truth", TRUTH_COLOUR, None), ("prediction", PREDICTION_COLOUR, 9.0)):
         mask = masks[name]
         if mask is not None and mask.any():
-            _draw_outline(draw, to_picture(mask, plane), factor, colour, dash)
+            _draw_outline(draw, to_picture(mask), factor, colour, dash)
     _draw_peak(draw, prediction, plane, factor)
     panel = Image.new("RGB", (size[0], round(tallest * scale)), "white")
     panel.paste(image.resize(size, Image.Resampling.BOX), (0, 0))
@@ -135,10 +135,10 @@ def _blend(picture: NDArray[np.float32], prediction: Prediction, plane: Plane) -
     grey = 255.0 * (1.0 - np.clip(picture / SUV_WINDOW, 0.0, 1.0))
     colour = np.repeat(grey[..., None], 3, axis=2)
     if plane in prediction.maps:
-        values = to_picture(prediction.maps[plane].values, plane)
+        values = to_picture(prediction.maps[plane].values)
         opacity = _MAP_OPACITY * np.clip((values - _MAP_FLOOR) / (1.0 - _MAP_FLOOR), 0.0, 1.0)[..., None]
         colour = (1.0 - opacity) * colour + opacity * np.array(MAP_COLOUR)
-    return Image.fromarray(colour.round().astype(np.uint8), "RGB")
+    return Image.fromarray(colour.round().astype(np.uint8))
 
 
 def _draw_outline(
@@ -177,7 +177,7 @@ def _draw_peak(draw: ImageDraw.ImageDraw, prediction: Prediction, plane: Plane, 
         return
     u, z = activation.peak_cell
     width, height = activation.values.shape
-    column = u if plane is Plane.CORONAL else width - 1 - u
+    column = width - 1 - u
     x, y = (column + 0.5) * factor, (height - 1 - z + 0.5) * factor
     _draw_cross(draw, x, y, 11 * _OVERSAMPLING, _OVERSAMPLING)
 

@@ -123,9 +123,21 @@ def test_the_best_auc_of_the_phantom_and_the_failures_are_told(text):
 
 def test_outcomes_are_not_run_and_published_figures_are_marked(text):
     assert text.count("not run") >= 2 * 9
+    assert "Outcomes were not predicted" in text
     assert "published, another cohort" in text
     assert "0.77 ± 0.07" in text
     assert "not comparable one to one" in text
+
+
+def test_predicted_outcomes_fill_their_columns(study, no_figures):
+    path = study / "tables" / "table_lung.csv"
+    frame = pd.read_csv(path)
+    frame.loc[frame["method"] == "proposed", ["accuracy_mean", "accuracy_sd"]] = 0.61, 0.04
+    frame.to_csv(path, index=False)
+    page = render_report(study).read_text("utf-8")
+    assert "0.61 ± 0.04" in page
+    assert "Outcomes were not predicted" not in page
+    assert Page(page).faults == []
 
 
 def test_no_patient_id_reaches_the_report(study, no_figures):

@@ -64,6 +64,7 @@ def _context(study: Study) -> dict[str, Any]:
         "folds": _fold_counts(study),
         "main_tables": {label: result_tables.main_rows(study, label) for label in study.labels},
         "has_outcome": {label: result_tables.has_outcome(study, label) for label in study.labels},
+        "predicts_outcomes": any(result_tables.has_outcome(study, label) for label in study.labels),
         "has_published": {label: bool(published_rows(label)) for label in study.labels},
         "published_reference": REFERENCE,
         "measure_tables": {label: result_tables.measure_rows(study, label) for label in study.labels},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pointpet.evaluate.case_measures import MEASURES
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.io.artefacts import read_json, write_csv
 from pointpet.pipeline.fold import case_folder
+from pointpet.report.study_folder import file_stem
 
 CLASSIFICATION_COLUMNS = ("method", "case_id", "fold", "truth", "predicted")
 
@@ -43,11 +43,6 @@ def write_tables(study: Path, results: Sequence[Mapping[str, Any]], record: Mapp
     for label, table in summarise(segmentation, classification, methods, patients=patients, seed=seed).items():
         write_csv(folder / f"table_{file_stem(label)}.csv", table)
     write_csv(folder / "comparisons.csv", compare(segmentation, methods, patients=patients, seed=seed))
-
-
-def file_stem(label: str) -> str:
-    """A class name as part of a file name: anything but letters, digits, `-` and `_` becomes `_`."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", label)
 
 
 def _segmentation_row(result: Mapping[str, Any]) -> dict[str, Any]:

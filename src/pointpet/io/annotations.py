@@ -66,7 +66,7 @@ def read_annotations(cohort_path: Path) -> dict[str, tuple[bool, float | None, s
     found = {}
     for _, cells in _parse(path).rows():
         seconds = cells.get("seconds", "")
-        comment = _plain_comment(cells.get("comment", ""))
+        comment = plain_comment(cells.get("comment", ""))
         found[cells.get("case_id", "")] = (cells.get("done") == "1", float(seconds) if seconds else None, comment)
     return found
 
@@ -196,7 +196,7 @@ def _with_note(folder: Path, case_id: str, annotation: Annotation) -> CsvText | 
     cells = {
         "done": "1" if annotation.done else "",
         "seconds": "" if annotation.seconds is None else f"{annotation.seconds:.1f}",
-        "comment": _safe_comment(annotation.comment),
+        "comment": safe_comment(annotation.comment),
     }
     if not path.is_file() and not any(cells.values()):
         return None
@@ -208,12 +208,13 @@ def _with_note(folder: Path, case_id: str, annotation: Annotation) -> CsvText | 
     return table.with_row({"case_id": case_id, **cells}) if any(cells.values()) else table
 
 
-def _safe_comment(comment: str) -> str:
+def safe_comment(comment: str) -> str:
     """A comment that no spreadsheet runs: an apostrophe stands in front of one that looks like a formula."""
     return f"'{comment}" if comment.startswith(FORMULA_STARTS) else comment
 
 
-def _plain_comment(cell: str) -> str:
+def plain_comment(cell: str) -> str:
+    """The comment that `safe_comment` made a cell of."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 

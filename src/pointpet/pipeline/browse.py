@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pointpet.core import Case, GeometryError, Grid, Mask, MipPair, Plane, Volume, to_picture
+from pointpet.image.crop import crop
 from pointpet.image.slices import sample_slice
 from pointpet.io.mip_files import read_mip_pictures
 from pointpet.localise.point import segment_point
 from pointpet.pipeline.inputs import read_case
 from pointpet.project import project, project_mask, ray_depth
-from pointpet.quantify.suv_statistics import describe_lesions
+from pointpet.quantify.suv_statistics import PEAK_RADIUS_MM, describe_lesions
 
 PIXEL_MM = 2.0
 """Of the pictures on a page: finer than any PET's resolution."""
@@ -34,6 +36,9 @@ KEPT_MIPS = 256
 THUMBNAIL_HEIGHT = 96
 THUMBNAIL_SUV = 8.0
 """Upper end of a thumbnail's grey scale."""
+
+NEAR_MM = 120.0
+"""What the slices beside a click show about it, along each axis."""
 
 AXIAL = "axial"
 Contours = list[list[list[float]]]
@@ -147,6 +152,15 @@ def frame_of(mips: MipPair) -> dict[str, Any]:
     }
 
 
+def frame_of_grid(cells: Grid) -> dict[str, Any]:
+    """The same for a part of the pictures' cells."""
+    return {
+        "pixel_mm": float(cells.affine[0, 0]),
+        "origin_mm": cells.affine[:3, 3].tolist(),
+        "cells": list(cells.shape),
+    }
+
+
 def frame_grid(mips: MipPair) -> Grid:
     """The cells that the pictures are made of."""
     assert mips.coronal is not None
@@ -166,15 +180,15 @@ def point_of_click(scan: Scan, plane: Plane, row: float, column: float) -> NDArr
 
 
 def point_with_depth(scan: Scan, point_mm: Sequence[float], plane: Plane, column: float) -> NDArray[np.float64]:
-    """The same point, its depth corrected by a click at `column` of the other view, `plane`."""
-    values = scan.mips.values(plane)
-    assert values is not None
-    assert scan.mips.origin_mm is not None
-    across = values.shape[0]
-    place = int(np.clip(np.floor(column + 0.5), 0, across - 1))
-    cell = place if plane is Plane.CORONAL else across - 1 - place
+    """The same point, its depth corrected by a click at `column` of the other view, `plane`.
+
+    Raises:
+        GeometryError: the corrected point lies outside the volume.
+    """
+    frame = frame_grid(scan.mips)
     corrected = np.array(point_mm, np.float64)
-    corrected[plane.axis] = scan.mips.origin_mm[plane.axis] + cell * scan.mips.pixel_mm
+    cell = frame.shape[plane.axis] - 1 - np.floor(column + 0.5)
+    corrected[plane.axis] = frame.affine[plane.axis, 3] + cell * scan.mips.pixel_mm
     return require_inside(scan, corrected)
 
 
@@ -202,23 +216,37 @@ def suv_at(scan: Scan, point_mm: Sequence[float] | NDArray) -> float:
     return float(volume.voxels[tuple(index)])
 
 
-def slices_at(scan: Scan, point_mm: Sequence[float] | NDArray) -> dict[str, NDArray[np.float32]]:
-    """Coronal, sagittal and axial slice through the point as pictures (head, or front, first) on the MIPs' pixels."""
+def window_grid(mips: MipPair, point_mm: Sequence[float] | NDArray, radius_mm: float | None) -> Grid:
+    """The pictures' cells within `radius_mm` of a point along each axis; all of them where None."""
+    frame = frame_grid(mips)
+    if radius_mm is None:
+        return frame
+    cell = np.rint((np.asarray(point_mm) - frame.affine[:3, 3]) / mips.pixel_mm).astype(int)
+    reach = round(radius_mm / mips.pixel_mm)
+    low = np.clip(cell - reach, 0, np.array(frame.shape) - 1)
+    high = np.clip(cell + reach + 1, low + 1, frame.shape)
+    affine = frame.affine.copy()
+    affine[:3, 3] = frame.world(low)[0]
+    return Grid(tuple(high - low), affine)
+
+
+def slices_at(scan: Scan, point_mm: Sequence[float] | NDArray, cells: Grid) -> dict[str, NDArray[np.float32]]:
+    """Coronal, sagittal and axial slice through the point as pictures, over `cells`."""
     point = require_inside(scan, point_mm)
-    return _slice_pictures(_volume(scan), frame_grid(scan.mips), point)
+    return _slice_pictures(_volume(scan), cells, point)
 
 
 def mask_contours(mask: Mask, mips: MipPair) -> dict[str, Contours]:
     """Outlines of a mask's projection on both MIPs."""
     return {
-        plane.value: contours_of(to_picture(values, plane))
+        plane.value: contours_of(to_picture(values))
         for plane, values in project_mask(mask, pixel_mm=mips.pixel_mm).items()
     }
 
 
-def slice_contours(mask: Mask, mips: MipPair, point_mm: Sequence[float] | NDArray) -> dict[str, Contours]:
-    """Outlines of a mask on the three slices through the point."""
-    pictures = _slice_pictures(mask, frame_grid(mips), np.asarray(point_mm, np.float64))
+def slice_contours(mask: Mask, cells: Grid, point_mm: Sequence[float] | NDArray) -> dict[str, Contours]:
+    """Outlines of a mask on the three slices through the point, over `cells`."""
+    pictures = _slice_pictures(mask, cells, np.asarray(point_mm, np.float64))
     return {name: contours_of(picture) for name, picture in pictures.items()}
 
 
@@ -232,24 +260,41 @@ def contours_of(picture: NDArray) -> Contours:
     return [np.round(line - 1, 2).tolist() for line in lines]
 
 
-def lesion_at(scan: Scan, point_mm: Sequence[float] | NDArray, *, rule: str | None = None) -> dict[str, Any]:
-    """One-click segmentation at the point: its outlines, figures and flags.
+def lesion_at(
+    scan: Scan, point_mm: Sequence[float] | NDArray, *, rule: str | None = None, radius_mm: float = NEAR_MM
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """One-click segmentation at the point: its outlines, figures and flags, and the slices about it.
 
     Returns:
-        `mips` and `slices` (contours by view), `lesion` (SUVmax, MTV, TLG ... or None where nothing was found),
-        `flags`, `suv` at the point, `rule`.
+        `mips` and `slices` (contours by view), `frame` of the slices, `lesion` (SUVmax, MTV, TLG ... or None where
+        nothing was found), `flags`, `suv` at the point, `rule`; and the slices (H, W) by name.
     """
     volume, point = _volume(scan), require_inside(scan, point_mm)
     found = segment_point(volume, point, rule=rule)
-    lesions = describe_lesions(volume, found.mask, seeds_mm=found.seed_mm[None])
-    return {
+    cells = window_grid(scan.mips, point, radius_mm)
+    lesions = describe_lesions(*_about(volume, found.mask), seeds_mm=found.seed_mm[None])
+    described = {
+        "point": point.tolist(),
+        "frame": frame_of_grid(cells),
         "mips": mask_contours(found.mask, scan.mips),
-        "slices": slice_contours(found.mask, scan.mips, point),
+        "slices": slice_contours(found.mask, cells, point),
         "lesion": asdict(lesions[0]) if lesions else None,
         "flags": [flag.value for flag in found.flags],
         "suv": suv_at(scan, point),
         "rule": found.rule,
     }
+    return described, slices_at(scan, point, cells)
+
+
+def _about(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
+    """Both cut to the mask and what a sphere for SUVpeak needs about it: figures are the same, and found sooner."""
+    found = ndimage.find_objects(mask.voxels.view(np.uint8))
+    if not found:
+        return volume, mask
+    margin = np.ceil(2 * PEAK_RADIUS_MM / volume.spacing_mm).astype(int)
+    low = np.maximum([part.start for part in found[0]] - margin, 0)
+    high = np.minimum([part.stop for part in found[0]] + margin, mask.voxels.shape)
+    return crop(volume, low.tolist(), high.tolist()), crop(mask, low.tolist(), high.tolist())
 
 
 def thumbnail(mips: MipPair) -> bytes:
@@ -266,12 +311,8 @@ def thumbnail(mips: MipPair) -> bytes:
 
 
 def _slice_pictures(image: Volume | Mask, cells: Grid, point: NDArray) -> dict[str, NDArray]:
-    coronal, sagittal, axial = (sample_slice(image, cells, axis, float(point[axis])) for axis in (1, 0, 2))
-    return {
-        Plane.CORONAL.value: to_picture(coronal, Plane.CORONAL),
-        Plane.SAGITTAL.value: to_picture(sagittal, Plane.SAGITTAL),
-        AXIAL: axial.T[::-1],  # front first, the patient's right at column 0
-    }
+    across = {Plane.CORONAL.value: 1, Plane.SAGITTAL.value: 0, AXIAL: 2}
+    return {name: to_picture(sample_slice(image, cells, axis, float(point[axis]))) for name, axis in across.items()}
 
 
 def _volume(scan: Scan) -> Volume:

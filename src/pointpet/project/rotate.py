@@ -44,7 +44,7 @@ def rotating_mips(
         for u in range(size):  # one picture column at a time: the rays of a column stay in the processor's cache
             rays = places[u][~outside[u]]
             highest[u] = flat[rays].max(axis=0) if len(rays) else 0
-        picture = highest.T[::-1]
+        picture = highest[::-1].T[::-1]
         pictures[number] = picture
         pictures[number + frames // 2] = picture[:, ::-1]
     return pictures, centre_mm

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pointpet.core import Plane
 from pointpet.pipeline.annotate import Annotation, AnnotationSession, CaseState, Click, StaleError, describe
-from pointpet.pipeline.browse import frame_of, lesion_at, slices_at, thumbnail
+from pointpet.pipeline.browse import frame_of, lesion_at, thumbnail
 from pointpet.web.application import UnknownCaseError, new_application, packed, without_nan
 
 PRESENCE_S = 12.0
@@ -132,9 +132,7 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
         z: Annotated[float, Query(allow_inf_nan=False)],
     ) -> Response:
         known(case_id)
-        scan = session.scans.scan(case_id)
-        point = (x, y, z)
-        return packed({"point": list(point), **lesion_at(scan, point)}, slices_at(scan, point))
+        return packed(*lesion_at(session.scans.scan(case_id), (x, y, z)))
 
     @app.post("/api/cases/{case_id}/click")
     def click(case_id: str, body: ClickBody) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import {
 const KEPT_CASES = 12;
 const NEAR_MM = 25; // a click on the other view this near in height corrects the depth; farther away it starts anew
 const SLICE_MM = 160; // field of view of the three slices
+const SLICE_AXES = { coronal: [0, 2], sagittal: [1, 2], axial: [0, 1] }; // world axes along columns and along rows
 const IDLE_MS = 600; // thumbnails are read only while nobody works
 const PRESENCE_MS = 4000;
 
@@ -134,16 +135,11 @@ function clickSlice(name, row, column) {
   const point = item.points[view.lesion];
   if (!point) return;
   const moved = [...point];
-  const { origin_mm: origin, pixel_mm: pixel, cells } = view.mips.header.frame;
+  const { origin_mm: origin, pixel_mm: pixel, cells } = view.lesions[view.lesion].value.header.frame;
   const round = (value) => Math.round(value * 100) / 100;
-  const place = { x: origin[0] + column * pixel, y: origin[1] + (cells[1] - 1 - column) * pixel, z: origin[2] + (cells[2] - 1 - row) * pixel };
-  if (name === "axial") {
-    moved[0] = round(place.x);
-    moved[1] = round(origin[1] + (cells[1] - 1 - row) * pixel);
-  } else {
-    moved[name === "coronal" ? 0 : 1] = round(name === "coronal" ? place.x : place.y);
-    moved[2] = round(place.z);
-  }
+  const [across, up] = SLICE_AXES[name];
+  moved[across] = round(origin[across] + (cells[across] - 1 - column) * pixel);
+  moved[up] = round(origin[up] + (cells[up] - 1 - row) * pixel);
   const lesion = view.lesion;
   change(item.id, (state) => { state.points = state.points.map((p, i) => (i === lesion ? moved : p)); state.done = false; })
     .then(() => say(item));
@@ -356,7 +352,7 @@ function showLesion() {
   document.querySelector(".slices").dataset.empty = String(!found);
   for (const [name, slice] of Object.entries(slices)) {
     if (!found) { slice.clear(); continue; }
-    const pixel = slicePixel(name, point);
+    const pixel = pixelOf(name, point, found.header.frame);
     slice.zoom = 1;
     slice.centre = pixel;
     slice.image = found.arrays[name];
@@ -395,16 +391,11 @@ function showFacts(found, point) {
 
 // ---------------------------------------------------------------- geometry
 
-function pixelOf(plane, [x, y, z]) {
-  const { origin_mm: origin, pixel_mm: pixel, cells } = view.mips.header.frame;
-  const row = cells[2] - 1 - (z - origin[2]) / pixel;
-  return [row, plane === "coronal" ? (x - origin[0]) / pixel : cells[1] - 1 - (y - origin[1]) / pixel];
-}
-
-function slicePixel(name, point) {
-  if (name !== "axial") return pixelOf(name, point);
-  const { origin_mm: origin, pixel_mm: pixel, cells } = view.mips.header.frame;
-  return [cells[1] - 1 - (point[1] - origin[1]) / pixel, (point[0] - origin[0]) / pixel];
+// Rows and columns run against the world's axes: the head and the front come first, the patient's right is at the left.
+function pixelOf(name, point, frame = view.mips.header.frame) {
+  const [across, up] = SLICE_AXES[name];
+  const place = (axis) => frame.cells[axis] - 1 - (point[axis] - frame.origin_mm[axis]) / frame.pixel_mm;
+  return [place(up), place(across)];
 }
 
 function markedPixels(plane) {
@@ -455,7 +446,7 @@ function drawOnSlice(name, context, place, slice) {
   const point = current()?.points[view.lesion];
   if (!found || !point || !slice.image) return;
   if (session.outline) drawContours(context, found.header.slices[name], place, accentOnImage());
-  drawCross(context, place(...slicePixel(name, point)), slice.width, slice.height, 0.55, accentOnImage());
+  drawCross(context, place(...pixelOf(name, point, found.header.frame)), slice.width, slice.height, 0.55, accentOnImage());
 }
 
 function hover(plane, row, column) {

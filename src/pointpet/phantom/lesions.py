@@ -158,16 +158,25 @@ STATIONS = np.array(
 """Lymph-node stations: x, distance in front of the spine, z, reference mm."""
 
 
+NODE_CHANCE = 0.4
+MOST_NODES = 4
+NODE_MM = (7.0, 14.0)
+"""Share of patients with nodes, the most of them, and their diameters."""
+
+
 def draw_nodes(canvas: Canvas, scale: ArrayLike, look: Look, rng: np.random.Generator) -> list[Lesion]:
-    """Malignant mediastinal, hilar and supraclavicular nodes: the same distribution for either class."""
-    if rng.random() > 0.45:
+    """Malignant mediastinal, hilar and supraclavicular nodes: the same distribution for either class.
+
+    Smaller and mostly fainter than a primary tumour, as a reader expects who has to tell one from the other.
+    """
+    if rng.random() > NODE_CHANCE:
         return []
-    stations = STATIONS[rng.permutation(len(STATIONS))[: 1 + int(rng.geometric(0.5))]]
+    stations = STATIONS[rng.permutation(len(STATIONS))[: min(int(rng.geometric(0.5)), MOST_NODES)]]
     found = []
     for x, ahead, z in stations + rng.normal(0, 4, (len(stations), 3)):
         centre = np.array([x, float(SPINE_Y(z)) + ahead - 8, z]) * np.asarray(scale)
-        suv = max(look.suv_least, look.suv_median * 0.75 * float(np.exp(rng.normal(0, 0.35))))
-        found.append(node(canvas, centre, float(rng.uniform(8, 18)), suv, rng))
+        suv = look.suv_median * 0.6 * float(np.exp(rng.normal(0, 0.3)))
+        found.append(node(canvas, centre, float(rng.uniform(*NODE_MM)), suv, rng))
     return found
 
 

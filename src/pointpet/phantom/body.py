@@ -97,6 +97,9 @@ _ALL = (slice(None), slice(None), slice(None))
 _COARSE = 3
 """Cells of the canvas to a cell of the outline: 6 mm, over which the skin's curvature bends by 0.1 mm."""
 
+_SKIN_MM = np.float32(2.5)
+"""Thickness of the skin."""
+
 _SLAB = 8
 """Columns painted at a time, so that a slab stays in the processor's cache."""
 
@@ -160,17 +163,17 @@ def paint_body(canvas: Canvas, patient: Patient, rng: np.random.Generator) -> No
     """
     coarse = Canvas([_coarsened(axis) for axis in canvas.axes])
     outline = _outline(coarse, patient, rng)
-    lean = outline + fat_depth(coarse.patch(_ALL), patient)
     fat, muscle, skin = rng.uniform(0.18, 0.32), rng.uniform(0.5, 0.8), rng.uniform(0.3, 0.55)
+    depth = fat_depth(canvas.patch(_ALL), patient)
     texture = np.float32(muscle - fat) * _muscle_texture(coarse, rng)
     weights = [linear_weights(fine, few) for fine, few in zip(canvas.axes, coarse.axes, strict=True)]
     for start in range(0, canvas.axes[0].size, _SLAB):
         slab = slice(start, start + _SLAB)
         sharp = (weights[0][slab], weights[1], weights[2])
-        skin_sdf = resample(outline, sharp)
-        part = canvas.coverage(skin_sdf) * np.float32(skin)
-        part += canvas.coverage(skin_sdf + np.float32(2.5)) * np.float32(fat - skin)
-        part += canvas.coverage(resample(lean, sharp)) * resample(texture, sharp)
+        sdf = resample(outline, sharp)
+        part = canvas.coverage(sdf + depth) * resample(texture, sharp)
+        part += canvas.coverage(sdf) * np.float32(skin)
+        part += canvas.coverage(sdf + _SKIN_MM) * np.float32(fat - skin)
         canvas.activity[slab] = part
 
 

@@ -145,23 +145,33 @@ def tube(
     path = np.asarray(path, float)
     radii, values = (np.broadcast_to(np.asarray(v, float), len(path)) for v in (radius, values))
     points, radii, values = _resample(path, radii, values, spacing)
-    patch = canvas.box((points - radii[:, None] - margin).min(0), (points + radii[:, None] + margin).max(0))
+    reach = radii[:, None] + margin
+    patch = canvas.box((points - reach).min(0), (points + reach).max(0))
     distance = np.full(patch.shape, FAR_MM, np.float32)
     nearest = np.zeros(patch.shape, np.float32)
     if patch.is_empty:
         return patch, distance, nearest
-    starts = [cut.start for cut in patch.slices]
-    for point, reach, value in zip(points, radii, values, strict=True):
-        ball = canvas.box(point - reach - margin, point + reach + margin)
-        if ball.is_empty:
+    lows, highs = _cells(patch, points - reach, points + reach)
+    x, y, z = patch.axes
+    for low, high, point, size, value in zip(lows, highs, points.astype(np.float32), radii, values, strict=True):
+        if (high <= low).any():
             continue
-        local = tuple(slice(c.start - s, c.stop - s) for c, s in zip(ball.slices, starts, strict=True))
-        squares = (ball.x - point[0]) ** 2 + (ball.y - point[1]) ** 2 + (ball.z - point[2]) ** 2
-        here = np.sqrt(squares) - np.float32(reach)
+        local = (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))
+        dx, dy, dz = x[local[0]] - point[0], y[local[1]] - point[1], z[local[2]] - point[2]
+        here = np.sqrt((dx * dx)[:, None, None] + ((dy * dy)[:, None] + dz * dz)) - np.float32(size)
         closer = here < distance[local]
         distance[local][closer] = here[closer]
         nearest[local][closer] = value
     return patch, distance, nearest
+
+
+def _cells(patch: Patch, low_mm: NDArray, high_mm: NDArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and past-the-last cell (N, 3) of `patch` between corners (N, 3)."""
+    lows, highs = [], []
+    for axis, line in enumerate(patch.axes):
+        lows.append(np.searchsorted(line, low_mm[:, axis]))
+        highs.append(np.searchsorted(line, high_mm[:, axis]))
+    return np.column_stack(lows), np.column_stack(highs)
 
 
 def _resample(path: NDArray, radii: NDArray, values: NDArray, spacing: float) -> tuple[NDArray, NDArray, NDArray]:

@@ -159,7 +159,7 @@ class TestMasks:
 
     def test_another_object(self, series, suv_volume, edit):
         edit(series, lambda dataset: setattr(dataset, "SeriesInstanceUID", generate_uid()))
-        with pytest.raises(ImageReadError, match="PET: must be NIfTI or RTSTRUCT"):
+        with pytest.raises(ImageReadError, match="PET: must be NIfTI, RTSTRUCT or DICOM SEG"):
             read_any_mask(series, suv_volume)
 
     @pytest.mark.realdata

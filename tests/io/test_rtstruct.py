@@ -121,6 +121,17 @@ class TestPlanes:
         mask = read_rtstruct(rtstruct(file, {"GTV": contours}), GRID)
         assert (mask.voxels.sum(axis=(0, 1)) == [9, 9, 0, 9, 9, 0]).all()
 
+    @pytest.mark.parametrize("offset", [0.0, 0.3])
+    def test_structures_far_apart_are_not_joined(self, file, offset):
+        contours = [square(2.6, 5.4, k + offset) for k in (0, 5)]
+        mask = read_rtstruct(rtstruct(file, {"GTV": contours}), GRID)
+        assert (mask.voxels.sum(axis=(0, 1))[2:4] == 0).all()
+
+    def test_every_other_slice_stays_every_other_slice(self, file):
+        contours = [square(2.6, 5.4, k) for k in (0, 2, 4)]
+        mask = read_rtstruct(rtstruct(file, {"GTV": contours}), GRID)
+        assert (mask.voxels.sum(axis=(0, 1)) == [9, 0, 9, 0, 9, 0]).all()
+
     def test_position_in_the_last_digits_does_not_matter(self, file):
         contours = [square(2.6, 5.4, k + 0.02) for k in (1, 2)]
         assert read_rtstruct(rtstruct(file, {"GTV": contours}), GRID).voxels.sum() == 18

@@ -16,6 +16,7 @@ from pointpet.image.suv import suv_scaling
 from pointpet.image.suv_header import PetHeader, Reinterpretation, SuvScaling
 from pointpet.io.dicom_file import read_dicom_file
 from pointpet.io.dicom_pet import read_dicom_beside, read_dicom_series
+from pointpet.io.dicom_seg import SEG_STORAGE, read_seg
 from pointpet.io.dicom_series import SOP_CLASS, dicom_candidates
 from pointpet.io.nifti import is_nifti, read_mask, read_nifti
 from pointpet.io.reading import PetReading
@@ -65,10 +66,10 @@ def read_pet(
 
 
 def read_any_mask(path: Path, volume: Volume, roi: str | None = None) -> Mask:
-    """Read a mask of `volume` from a NIfTI file, or an RTSTRUCT file or a folder that holds one.
+    """Read a mask of `volume` from a NIfTI file, or from an RTSTRUCT or DICOM SEG file or a folder that holds one.
 
     Args:
-        path: the file or folder. volume: the PET it belongs to. roi: which structure of an RTSTRUCT.
+        path: the file or folder. volume: the PET it belongs to. roi: which structure or segment, of several.
 
     Raises:
         ImageReadError: no readable mask. GeometryError: it lies on another grid.
@@ -80,10 +81,14 @@ def read_any_mask(path: Path, volume: Volume, roi: str | None = None) -> Mask:
         raise ImageReadError("PP-MASK-MISSING", path.name, "does not exist", "Correct the path")
     candidates = list(dicom_candidates(path, [])) if path.is_dir() else [path]
     for candidate in candidates:
-        sop_class = read_dicom_file(candidate, (SOP_CLASS.number,)).text(SOP_CLASS)
+        sop_class = read_dicom_file(candidate, (SOP_CLASS.number,), pixels=False).text(SOP_CLASS)
         if sop_class == RTSTRUCT_STORAGE:
             return read_rtstruct(candidate, volume.grid, roi=roi)
-    raise ImageReadError("PP-MASK-KIND", path.name, "must be NIfTI or RTSTRUCT, and is not", "Convert the mask to one")
+        if sop_class in SEG_STORAGE:
+            return read_seg(candidate, volume.grid, segment=roi)
+    raise ImageReadError(
+        "PP-MASK-KIND", path.name, "must be NIfTI, RTSTRUCT or DICOM SEG, and is not", "Convert the mask to one"
+    )
 
 
 def _read_nifti_pet(path: Path, unit: str | None, overrides: Mapping[str, str | float], strict: bool) -> PetReading:

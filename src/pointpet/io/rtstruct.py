@@ -17,6 +17,8 @@ from pointpet.io.dicom_file import PARSE_ERRORS, DicomFile, quiet_pydicom, read_
 RTSTRUCT_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 CONTOUR_DATA = Attribute("Contour Data", (0x3006, 0x0050))
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+LARGEST_PLANE_STEP_MM = 6.0
+"""Contours of other images are drawn on slices this thick at most; what is farther apart is two structures."""
 FLATNESS = 0.1
 """In voxels: a contour that leaves its plane by more is not drawn on slices of this image."""
 
@@ -24,8 +26,8 @@ FLATNESS = 0.1
 def read_rtstruct(path: Path, grid: Grid, *, roi: str | None = None) -> Mask:
     """Rasterise one structure: even-odd at voxel centres; contours of one plane exclude each other, so holes stay open.
 
-    Each slice takes the contour plane nearest to it, no farther than half the distance between contour planes: exact
-    where they were drawn on this PET, nearest neighbour where they were drawn on a CT.
+    Where the contour planes are slices of this grid, each fills its own slice. Where they were drawn on another image,
+    each slice takes the plane nearest to it, no farther than half the distance between planes.
 
     Args:
         path: the RTSTRUCT file. grid: the PET's. roi: ROI Name (3006,0026), in any case; may be left out where there is
@@ -102,7 +104,7 @@ def _rasterise(name: str, indices: Sequence[NDArray[np.float64]], grid: Grid, ax
     slices = np.moveaxis(voxels, axis, 0)
     heights = np.array([points[:, axis].mean() for points in indices])
     planes = _planes(heights)
-    reach = 0.5 * (float(np.median(np.diff(planes))) if len(planes) > 1 else 1.0) + FLATNESS
+    reach = _reach(planes, float(grid.spacing_mm[axis]))
     for index in range(grid.shape[axis]):
         nearest = int(np.argmin(np.abs(planes - index)))
         if abs(planes[nearest] - index) <= reach:
@@ -114,6 +116,14 @@ def _rasterise(name: str, indices: Sequence[NDArray[np.float64]], grid: Grid, ax
             name, "OUTSIDE", "no voxel of the PET lies inside its contours", "Give the structure set of this PET"
         )
     return voxels
+
+
+def _reach(planes: NDArray[np.float64], spacing_mm: float) -> float:
+    """How far from a contour plane a slice may lie to be filled by it, in slices."""
+    if np.abs(planes - np.rint(planes)).max() <= FLATNESS:
+        return FLATNESS
+    step = float(np.diff(planes).min()) if len(planes) > 1 else 1.0
+    return 0.5 * min(step, LARGEST_PLANE_STEP_MM / spacing_mm) + FLATNESS
 
 
 def _planes(heights: NDArray[np.float64]) -> NDArray[np.float64]:

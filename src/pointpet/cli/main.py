@@ -21,6 +21,7 @@ from pointpet.cli import (
     segment,
     study,
     train,
+    view,
 )
 from pointpet.cli.failures import EXIT_FAILURE
 
@@ -47,7 +48,7 @@ def _root(
     """From a class label and one click per patient to 3D tumour masks in FDG-PET. Research use only."""
 
 
-for module in (demo, phantom, check, annotate, prepare, train, predict, segment, study, report, config, methods):
+for module in (demo, phantom, check, annotate, prepare, train, predict, segment, study, report, view, config, methods):
     app.command(module.NAME)(module.command)
 
 

@@ -1,4 +1,4 @@
-"""The surface of a mask or of an intensity level, as triangles in the world."""
+"""The surface of a mask, as triangles in the world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
-from pointpet.core import Mask, Volume
+from pointpet.core import Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,6 @@ def mask_surface(mask: Mask, *, smooth_voxels: float = 0.7) -> Surface:
     # A lesion of a few voxels sinks below one half when it is smoothed; it keeps a surface at half of what is left.
     level = min(0.5, 0.5 * float(smooth.max()))
     return _triangles(smooth, level, mask.affine, low - margin)
-
-
-def level_surface(volume: Volume, level: float) -> Surface:
-    """The surface at which `volume` crosses `level`, holes at the field of view's border closed; empty where none."""
-    padded = np.pad(volume.voxels, 1)
-    if not padded.min() < level < padded.max():
-        return EMPTY
-    return _triangles(padded, level, volume.affine, np.array([-1, -1, -1]))
 
 
 def _triangles(values: NDArray, level: float, affine: NDArray, first_index: NDArray) -> Surface:

@@ -26,9 +26,9 @@ from pointpet.core import (
     to_picture,
 )
 from pointpet.core.cohort import CASE_ID
-from pointpet.image.body import body_threshold
+from pointpet.image.body import body_mask
 from pointpet.image.resample import isotropic_grid, resample_volume
-from pointpet.image.surface import Surface, level_surface, mask_surface
+from pointpet.image.surface import Surface, mask_surface
 from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mips
@@ -51,6 +51,7 @@ ROTATION_PIXEL_MM = 4.0
 ROTATION_FRAMES = 36
 BODY_CELL_MM = 6.0
 """Cells of the translucent body around the lesions: its outline is a frame, not a finding."""
+BODY_SMOOTH_CELLS = 1.2
 
 KEPT = 4
 """Rotating MIPs and sets of surfaces kept in memory."""
@@ -366,7 +367,7 @@ def _find_images(images: Path, ids: set[str]) -> dict[str, Case]:
 
 def _body_surface(volume: Volume) -> Surface:
     coarse = resample_volume(volume, isotropic_grid(volume.grid, BODY_CELL_MM))
-    return level_surface(coarse, body_threshold(volume))
+    return mask_surface(body_mask(coarse), smooth_voxels=BODY_SMOOTH_CELLS)
 
 
 def _map_picture(activation: ActivationMap, mips: MipPair) -> MapPicture:

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from pointpet.core import Plane
 from pointpet.pipeline.browse import (
     frame_grid,
     frame_of,
     lesion_at,
     mask_contours,
+    point_of_click,
     slice_contours,
     slices_at,
     thumbnail,
@@ -117,6 +119,11 @@ def view_application(folder: ResultFolder) -> FastAPI:
     def small(case_id: str) -> Response:
         require_images(case_id)
         return Response(thumbnail(folder.scans.mips(case_id)), media_type="image/png")
+
+    @app.get("/api/cases/{case_id}/point")
+    def point(case_id: str, plane: Plane, row: Coordinate, column: Coordinate) -> dict[str, Any]:
+        require_images(case_id)
+        return {"point": point_of_click(folder.scans.scan(case_id), plane, row, column).round(2).tolist()}
 
     @app.get("/api/cases/{case_id}/lesion")
     def lesion(case_id: str, x: Coordinate, y: Coordinate, z: Coordinate) -> Response:

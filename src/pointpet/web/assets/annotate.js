@@ -3,13 +3,13 @@
 import { getJson, getPacked, getPicture, RequestError, sendJson } from "./requests.js";
 import { accentOnImage, drawContours, drawCross, drawMarker, Picture, Window } from "./picture.js";
 import {
-  connectWindow, element, flagWords, isTyping, layoutSideBySide, notice, number, releaseFocusAfterClicks, toggleTheme,
+  connectWindow, drawSides, element, flagWords, isTyping, layoutSideBySide, movedTo, notice, number, pixelOf,
+  readThumbnails, releaseFocusAfterClicks, toggleTheme,
 } from "./page.js";
 
 const KEPT_CASES = 12;
 const NEAR_MM = 25; // a click on the other view this near in height corrects the depth; farther away it starts anew
 const SLICE_MM = 160; // field of view of the three slices
-const SLICE_AXES = { coronal: [0, 2], sagittal: [1, 2], axial: [0, 1] }; // world axes along columns and along rows
 const IDLE_MS = 600; // thumbnails are read only while nobody works
 const PRESENCE_MS = 4000;
 
@@ -127,19 +127,14 @@ function correctsDepth(item, plane, row) {
   const point = item.points[view.lesion];
   if (!point || !item.has_volume || view.mips.header.frame.origin_mm === null) return false;
   if (plane === (view.placedFrom ?? "coronal")) return false;
-  return Math.abs(row - pixelOf(plane, point)[0]) * view.mips.header.frame.pixel_mm <= NEAR_MM;
+  return Math.abs(row - pixelOf(plane, point, view.mips.header.frame)[0]) * view.mips.header.frame.pixel_mm <= NEAR_MM;
 }
 
 function clickSlice(name, row, column) {
   const item = current();
   const point = item.points[view.lesion];
   if (!point) return;
-  const moved = [...point];
-  const { origin_mm: origin, pixel_mm: pixel, cells } = view.lesions[view.lesion].value.header.frame;
-  const round = (value) => Math.round(value * 100) / 100;
-  const [across, up] = SLICE_AXES[name];
-  moved[across] = round(origin[across] + (cells[across] - 1 - column) * pixel);
-  moved[up] = round(origin[up] + (cells[up] - 1 - row) * pixel);
+  const moved = movedTo(name, point, row, column, view.lesions[view.lesion].value.header.frame);
   const lesion = view.lesion;
   change(item.id, (state) => { state.points = state.points.map((p, i) => (i === lesion ? moved : p)); state.done = false; })
     .then(() => say(item));
@@ -355,12 +350,9 @@ function showLesion() {
     const pixel = pixelOf(name, point, found.header.frame);
     slice.zoom = 1;
     slice.centre = pixel;
-    slice.image = found.arrays[name];
+    slice.show(found.arrays[name]);
   }
-  if (found) {
-    layout();
-    Object.values(slices).forEach((slice) => slice.render());
-  }
+  if (found) layout();
   showFacts(found?.header, point);
   draw();
 }
@@ -391,16 +383,9 @@ function showFacts(found, point) {
 
 // ---------------------------------------------------------------- geometry
 
-// Rows and columns run against the world's axes: the head and the front come first, the patient's right is at the left.
-function pixelOf(name, point, frame = view.mips.header.frame) {
-  const [across, up] = SLICE_AXES[name];
-  const place = (axis) => frame.cells[axis] - 1 - (point[axis] - frame.origin_mm[axis]) / frame.pixel_mm;
-  return [place(up), place(across)];
-}
-
 function markedPixels(plane) {
   const item = current();
-  if (item.points.length && view.mips.header.frame.origin_mm) return item.points.map((point) => pixelOf(plane, point));
+  if (item.points.length && view.mips.header.frame.origin_mm) return item.points.map((point) => pixelOf(plane, point, view.mips.header.frame));
   return item.pixels[plane] ?? [];
 }
 
@@ -414,14 +399,7 @@ function draw() {
 function drawOnMip(plane, context, place, picture) {
   if (!view.mips || !session.current) return;
   const colour = accentOnImage();
-  const ends = plane === "coronal" ? ["R", "L"] : ["A", "P"];
-  context.fillStyle = grey.inverted ? "#8b939a" : "#a9b1b8";
-  context.font = "600 11px sans-serif";
-  context.textAlign = "left";
-  context.fillText(ends[0], 7, 17);
-  context.textAlign = "right";
-  context.fillText(ends[1], picture.width - 7, 17);
-  context.textAlign = "left";
+  drawSides(context, plane, picture.width, grey.inverted);
   const marked = markedPixels(plane);
   if (session.outline) {
     for (const entry of view.lesions) drawContours(context, entry.value?.header.mips[plane], place, colour);
@@ -535,7 +513,7 @@ function buildList() {
     const line = document.createElement("li");
     line.id = `case-${item.id}`;
     const button = document.createElement("button");
-    button.innerHTML = '<img class="thumb" alt=""><span class="words"><span class="name"></span><br><span class="about"></span></span><i class="dot"></i>';
+    button.innerHTML = '<img class="thumb" alt=""><span class="words"><span class="name"></span><span class="about"></span></span><i class="dot"></i>';
     button.addEventListener("click", () => open(item.id));
     line.append(button);
     return line;
@@ -584,26 +562,21 @@ function refreshProgress() {
   element("progress-text").textContent = left ? `${done} of ${total} done · ${left} left` : `${done} of ${total} done`;
 }
 
-// Thumbnails come one at a time, for cases in sight, while nobody works.
 let lastInput = 0;
-async function readThumbnails() {
-  for (;;) {
-    await new Promise((resolve) => { setTimeout(resolve, 150); });
-    if (performance.now() - lastInput < IDLE_MS || document.hidden || pending) continue;
-    const list = element("cases").getBoundingClientRect();
-    const item = shown().find((one) => {
-      const box = one.thumbnail || one.unreadable ? null : element(`case-${one.id}`)?.getBoundingClientRect();
-      return box && box.bottom > list.top - 200 && box.top < list.bottom + 200;
-    });
-    if (!item) continue;
-    try {
-      item.thumbnail = await getPicture(`/api/cases/${item.id}/thumbnail`);
-      refreshItem(item.id);
-    } catch (error) {
-      if (error.status === 0) return; // the server is gone; saving says so
-      item.unreadable = true;
-    }
+const busy = () => performance.now() - lastInput < IDLE_MS || pending > 0;
+const withoutThumbnail = () =>
+  shown().filter((item) => !item.thumbnail && !item.unreadable).map(({ id }) => ({ id, line: element(`case-${id}`) }));
+
+async function readThumbnail(id) {
+  const item = session.byId.get(id);
+  try {
+    item.thumbnail = await getPicture(`/api/cases/${id}/thumbnail`);
+    refreshItem(id);
+  } catch (error) {
+    if (error.status === 0) return false; // the server is gone; saving says so
+    item.unreadable = true;
   }
+  return true;
 }
 
 // ---------------------------------------------------------------- who else is here
@@ -747,7 +720,7 @@ async function start() {
   await open(session.current);
   tellPresence();
   setInterval(tellPresence, PRESENCE_MS);
-  readThumbnails();
+  readThumbnails({ list: element("cases"), wanted: withoutThumbnail, busy, read: readThumbnail });
 }
 
 start().catch((error) => {

@@ -82,3 +82,51 @@ export function layoutSideBySide(box, pictures, { gap = 24, caption = 26 } = {})
     picture.resize(Math.round(w * scale), Math.round(h * scale));
   }
 }
+
+// World axes along a picture's columns and along its rows. Both run against the world's axes: the head and the front come
+// first, and the patient's right is at the left.
+export const AXES = { coronal: [0, 2], sagittal: [1, 2], axial: [0, 1] };
+
+export function pixelOf(name, point, frame) {
+  const place = (axis) => frame.cells[axis] - 1 - (point[axis] - frame.origin_mm[axis]) / frame.pixel_mm;
+  const [across, up] = AXES[name];
+  return [place(up), place(across)];
+}
+
+// `point` moved within a slice to (row, column).
+export function movedTo(name, point, row, column, frame) {
+  const moved = [...point];
+  const [across, up] = AXES[name];
+  for (const [axis, place] of [[across, column], [up, row]]) {
+    const value = frame.origin_mm[axis] + (frame.cells[axis] - 1 - place) * frame.pixel_mm;
+    moved[axis] = Math.round(value * 100) / 100;
+  }
+  return moved;
+}
+
+// R and L, A and P at the upper corners of a picture.
+export function drawSides(context, name, width, inverted) {
+  const [left, right] = name === "sagittal" ? ["A", "P"] : ["R", "L"];
+  context.fillStyle = inverted ? "#8b939a" : "#a9b1b8";
+  context.font = "600 11px sans-serif";
+  context.textAlign = "left";
+  context.fillText(left, 7, 17);
+  context.textAlign = "right";
+  context.fillText(right, width - 7, 17);
+  context.textAlign = "left";
+}
+
+// Thumbnails come one at a time, for cases in sight, while nobody works. `list`: the element that scrolls; `wanted()`:
+// cases in order, each with its `line` element; `busy()`: true while there is something better to do.
+export async function readThumbnails({ list, wanted, busy, read }) {
+  for (;;) {
+    await new Promise((resolve) => { setTimeout(resolve, 150); });
+    if (document.hidden || busy()) continue;
+    const frame = list.getBoundingClientRect();
+    const item = wanted().find(({ line }) => {
+      const box = line?.getBoundingClientRect();
+      return box && box.bottom > frame.top - 200 && box.top < frame.bottom + 200;
+    });
+    if (item && !(await read(item.id))) return;
+  }
+}

@@ -29,7 +29,7 @@ export class Picture {
     this.grey = grey;
     this.handlers = handlers;
     this.image = null;
-    this.tint = null;
+    this.tints = []; // { source, extent: [top, left, bottom, right] in picture pixels }
     this.source = document.createElement("canvas");
     this.width = this.height = 0;
     this.zoom = 1;
@@ -41,9 +41,10 @@ export class Picture {
     this.#listen();
   }
 
-  // `image`: { values, shape, step }, row by row. `aspect`: height of a pixel over its width.
+  // `image`: { values, shape, step }, row by row.
   show(image) {
     this.image = image;
+    this.levels = softened(image);
     this.render();
   }
 
@@ -112,7 +113,8 @@ export class Picture {
   render() {
     if (!this.image) return;
     const [rows, columns] = this.image.shape;
-    const { values, step } = this.image;
+    const values = this.levels;
+    const { step } = this.image;
     if (this.source.width !== columns || this.source.height !== rows) {
       this.source.width = columns;
       this.source.height = rows;
@@ -143,7 +145,9 @@ export class Picture {
     const size = this.pixel;
     const [rows, columns] = this.image.shape;
     context.drawImage(this.source, (-0.5 - left) * size, (-0.5 - top) * size, columns * size, rows * size);
-    if (this.tint) context.drawImage(this.tint, (-0.5 - left) * size, (-0.5 - top) * size, columns * size, rows * size);
+    for (const { source, extent: [up, start, down, end] } of this.tints) {
+      context.drawImage(source, (start - left) * size, (up - top) * size, (end - start) * size, (down - up) * size);
+    }
     this.handlers.draw?.(context, (row, column) => this.place(row, column), this);
     if (this.cursor) drawCross(context, this.place(...this.cursor), this.width, this.height, 1);
   }
@@ -243,6 +247,31 @@ export class Picture {
   }
 }
 
+// For the eye only: a picture whose pixels repeat a coarser voxel is interpolated, so that it shows no steps.
+function softened({ values, shape: [rows, columns] }) {
+  let result = values;
+  for (const [stride, length] of [[1, columns], [columns, rows]]) {
+    let pairs = 0;
+    let equal = 0;
+    for (let i = 0; i + stride < values.length; i += 7) {
+      if (values[i] && (stride > 1 || (i + 1) % columns)) {
+        pairs += 1;
+        if (values[i] === values[i + stride]) equal += 1;
+      }
+    }
+    if (length < 3 || equal < 0.3 * pairs) continue;
+    const source = result;
+    result = new Float32Array(values.length);
+    for (let i = 0; i < values.length; i += 1) {
+      const place = stride === 1 ? i % columns : Math.floor(i / columns);
+      const before = place > 0 ? source[i - stride] : source[i];
+      const after = place < length - 1 ? source[i + stride] : source[i];
+      result[i] = (before + 2 * source[i] + after) / 4;
+    }
+  }
+  return result;
+}
+
 // The colour of SUV 0: white, softened where the room is dark.
 function paperOf(canvas) {
   const colour = getComputedStyle(canvas).getPropertyValue("--image").trim();
@@ -320,5 +349,26 @@ export function drawMarker(context, [x, y], text, colour, strong) {
   context.restore();
 }
 
+// Levels (0 to 255) as a veil of one colour: clear below `floor`, `opacity` at the top.
+export function veil({ values, shape: [rows, columns] }, [red, green, blue], { opacity = 0.55, floor = 0 } = {}) {
+  const source = document.createElement("canvas");
+  source.width = columns;
+  source.height = rows;
+  const context = source.getContext("2d");
+  const pixels = context.createImageData(columns, rows);
+  const words = new Uint32Array(pixels.data.buffer);
+  for (let i = 0; i < words.length; i += 1) {
+    const level = values[i] / 255;
+    const alpha = level <= floor ? 0 : Math.round(255 * opacity * level);
+    words[i] = (alpha << 24) | (blue << 16) | (green << 8) | red;
+  }
+  context.putImageData(pixels, 0, 0);
+  return source;
+}
+
 // Colours on pictures stay the same in both themes, since the pictures do.
 export const accentOnImage = () => "#0a78d1";
+export const TRUTH = "#00965e";
+export const PREDICTION = "#c5006e";
+export const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+export const MAP = "#f08214";

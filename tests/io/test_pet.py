@@ -73,6 +73,12 @@ class TestNifti:
         assert str(reading.notes[0]) == "(0018,1074) 350 taken as 3.5e+08 Bq: it is in MBq"
         assert reading.warnings == ("slices",)
 
+    def test_sidecar_of_another_program_is_taken_for_what_it_says(self, nifti):
+        """Found by feeding damaged sidecars: a number where a list should be."""
+        sidecar(nifti, unit="suv", acquisition=3, notes=1, warnings="text")
+        reading = read_pet(nifti)
+        assert (reading.notes, reading.warnings, reading.acquisition) == ((), (), Acquisition())
+
     def test_activity(self, activity, suv_volume):
         reading = read_pet(activity, unit="bqml", overrides=FACTS)
         assert np.allclose(reading.volume.voxels, suv_volume.voxels, rtol=1e-6)

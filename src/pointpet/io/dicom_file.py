@@ -38,6 +38,8 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 EXECUTABLE_STARTS = (b"MZ", b"\x7fELF", b"#!", b"PK\x03\x04", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 """Windows, Linux, script, archive, macOS: what a file must not start with that is opened by double click."""
 
+NO_UID = UID("")
+
 PARSE_ERRORS = (
     ArithmeticError,
     AttributeError,
@@ -73,11 +75,17 @@ def quiet_pydicom() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class DicomFile:
-    """A parsed file. `dataset` holds the elements that were asked for, `preamble` the file's first 128 bytes."""
+    """A parsed file.
+
+    Args:
+        path: the file. dataset: the elements that were asked for. preamble: the file's first 128 bytes.
+        transfer_syntax: Transfer Syntax UID (0002,0010); empty where the file states none.
+    """
 
     path: Path
     dataset: Dataset
     preamble: bytes = b""
+    transfer_syntax: UID = NO_UID
     _elements: dict[int, DataElement | RawDataElement] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,11 +96,6 @@ class DicomFile:
     def name(self) -> str:
         """The bare name, for messages."""
         return self.path.name
-
-    @property
-    def transfer_syntax(self) -> UID:
-        """Transfer Syntax UID (0002,0010); empty where the file states none."""
-        return UID(str(self.dataset.file_meta.get("TransferSyntaxUID", "")))
 
     @property
     def has_executable_preamble(self) -> bool:
@@ -183,6 +186,7 @@ def read_dicom_file(path: Path, attributes: Collection[int] | None = None, *, pi
         try:
             with quiet_pydicom():
                 dataset = read_partial(stream, watch, specific_tags=list(attributes) if attributes else None)
+                syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
         except PARSE_ERRORS as error:
             raise file_error(
                 path.name,
@@ -190,7 +194,7 @@ def read_dicom_file(path: Path, attributes: Collection[int] | None = None, *, pi
                 "cannot be parsed as DICOM: an element or sequence is malformed or does not end",
                 "Copy or export the file again",
             ) from error
-    return DicomFile(path, dataset, start[:128])
+    return DicomFile(path, dataset, start[:128], syntax)
 
 
 @dataclass

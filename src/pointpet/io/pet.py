@@ -94,12 +94,12 @@ def read_any_mask(path: Path, volume: Volume, roi: str | None = None) -> Mask:
 def _read_nifti_pet(path: Path, unit: str | None, overrides: Mapping[str, str | float], strict: bool) -> PetReading:
     sidecar = read_sidecar(path)
     stated = unit or sidecar.get("unit")
-    warnings = [str(warning) for warning in sidecar.get("warnings", [])]
+    warnings = [str(warning) for warning in _listed(sidecar, "warnings")]
     if stated is None:
         warnings.append("its unit is not stated anywhere, SUV was assumed")
     volume = read_nifti(path, UNITS.get(str(stated or "suv").lower(), Unit.SUVBW))
     known = _known_facts(sidecar.get("acquisition", {}))
-    notes = [_note(item) for item in sidecar.get("notes", [])]
+    notes = [_note(item) for item in _listed(sidecar, "notes")]
     if volume.unit is Unit.SUVBW:
         _refuse_activity(path, volume)
         known |= {name: value for name, value in overrides.items() if name in _ACQUISITION_NAMES}
@@ -189,6 +189,11 @@ def _acquisition(path: Path, facts: Mapping[str, Any]) -> Acquisition:
             f"what the sidecar or manifest says of the acquisition must be numbers ({error})",
             "Correct it",
         ) from error
+
+
+def _listed(sidecar: Mapping[str, Any], name: str) -> list[Any]:
+    stated = sidecar.get(name)
+    return stated if isinstance(stated, list) else []
 
 
 def _note(item: object) -> Reinterpretation:

@@ -65,3 +65,41 @@ def edit() -> Callable[..., list[Path]]:
         return chosen
 
     return apply
+
+
+@pytest.fixture
+def iod_faults() -> Callable[[Dataset], list[str]]:
+    """`iod_faults(dataset)`: what an object lacks or has too much, by the tables of the standard that highdicom brings.
+
+    Type 1 and 2 attributes of the mandatory modules, at any depth, and top-level attributes of no module at all.
+    """
+    standard = pytest.importorskip("highdicom._standard_utils")
+
+    def items(dataset: Dataset, path: list[str]) -> list[Dataset]:
+        found = [dataset]
+        for keyword in path:
+            found = [item for one in found for item in one.get(keyword) or []]
+        return found
+
+    def faults(dataset: Dataset) -> list[str]:
+        iod = standard.get_sop_class_iod_map()[dataset.SOPClassUID]
+        attributes = standard.get_module_attribute_map()
+        allowed, wrong = set(), []
+        for module in standard.get_iod_module_map()[iod]:
+            for attribute in attributes[module["key"]]:
+                keyword, path = attribute["keyword"], attribute["path"]
+                if not path:
+                    allowed.add(keyword)
+                if module["usage"] != "M" or attribute["type"] not in ("1", "2"):
+                    continue
+                is_1 = attribute["type"] == "1"
+                wrong.extend(
+                    f"type {attribute['type']} {'/'.join([*path, keyword])} is absent"
+                    for item in items(dataset, path)
+                    if keyword not in item or (is_1 and item[keyword].is_empty)
+                )
+        return wrong + [
+            f"{element.keyword} belongs to no module" for element in dataset if element.keyword not in allowed
+        ]
+
+    return faults

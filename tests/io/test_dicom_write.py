@@ -114,6 +114,9 @@ class TestFiles:
             assert dataset[keyword].value not in (None, "", []), keyword
         assert [dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit] == [16, 16, 15]
 
+    def test_conforms_to_the_pet_image_iod(self, pristine_series, iod_faults):
+        assert iod_faults(pydicom.dcmread(sorted(pristine_series.iterdir())[0])) == []
+
     def test_slope_is_a_valid_decimal_string(self, pristine_series):
         for path in pristine_series.iterdir():
             assert len(str(pydicom.dcmread(path)["RescaleSlope"].value.original_string)) <= 16

@@ -89,6 +89,11 @@ def test_says_what_it_is_and_what_it_belongs_to(reading, pristine_series, file, 
     assert used <= known
 
 
+def test_conforms_to_the_structure_set_iod(reading, file, mask, iod_faults):
+    write_rtstruct(file, mask, reading.volume.stored, reading.series)
+    assert iod_faults(pydicom.dcmread(file)) == []
+
+
 def test_contours_lie_on_the_slices_they_refer_to(reading, pristine_series, file, mask):
     write_rtstruct(file, mask, reading.volume.stored, reading.series)
     heights = {}

@@ -75,7 +75,7 @@ class Windows:
         with self._lock:
             self._seen[window] = now
             self._seen = {name: at for name, at in self._seen.items() if now - at < self._presence_s}
-            return len(self._seen) - 1
+            return len(self._seen.keys() - {window})
 
     def close(self, window: str) -> None:
         """Forget a window."""

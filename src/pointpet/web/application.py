@@ -122,11 +122,10 @@ def without_nan(value: Any) -> Any:
     return value
 
 
-def serve(app: FastAPI, address: Address, *, browser: bool) -> None:
-    """Answer at `address` until interrupted (Ctrl-C); open it in the user's browser where asked to."""
-    guarded = Guard(app, port=address.port, token=address.token)
+def new_server(app: FastAPI, address: Address) -> uvicorn.Server:
+    """A server for `app` behind its guard, not yet running."""
     config = uvicorn.Config(
-        guarded,
+        Guard(app, port=address.port, token=address.token),
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -135,6 +134,11 @@ def serve(app: FastAPI, address: Address, *, browser: bool) -> None:
         http="h11",
         ws="none",
     )
+    return uvicorn.Server(config)
+
+
+def serve(app: FastAPI, address: Address, *, browser: bool) -> None:
+    """Answer at `address` until interrupted (Ctrl-C); open it in the user's browser where asked to."""
     if browser:
         # The address listens already; a browser that is slow to start must not hold up the page.
         Thread(target=webbrowser.open, args=(address.url,), daemon=True).start()
@@ -143,6 +147,6 @@ def serve(app: FastAPI, address: Address, *, browser: bool) -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[address.listener])
+            new_server(app, address).run(sockets=[address.listener])
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -70,29 +70,41 @@ function failed(error) {
 }
 const close = { label: "Close", run: () => notice(null) };
 
-// The server's answer becomes the case's state.
+// The server's answer becomes the case's state; changes still on their way are drawn on top of it.
 function take(state) {
-  Object.assign(session.byId.get(state.id), state);
-  refreshItem(state.id);
-  refreshProgress();
-  if (state.id === session.current) showCase();
+  const item = session.byId.get(state.id);
+  item.saved = said(state);
+  item.revision = state.revision;
+  drawEdits(item);
 }
 
+function drawEdits(item) {
+  Object.assign(item, structuredClone(item.saved));
+  item.edits.forEach((edit) => edit(item));
+  refreshItem(item.id);
+  refreshProgress();
+  if (item.id === session.current) showCase();
+}
+
+// `edit(state)` changes what is said of a case. It is drawn at once, and applied to the saved state when its turn to be
+// sent comes, so that a click before it is never undone; where it returns false then, nothing is sent.
 function change(id, edit, { remembers = true } = {}) {
   const item = session.byId.get(id);
-  const before = said(item);
-  edit(item);
-  if (remembers) history.push({ id, before });
-  const wanted = said(item);
-  refreshItem(id);
-  refreshProgress();
-  if (id === session.current) showCase();
+  item.edits.push(edit);
+  drawEdits(item);
+  const settle = () => { item.edits = item.edits.filter((other) => other !== edit); };
   return queue(async () => {
-    take(await sendJson("PUT", `/api/cases/${id}/annotation`, { ...wanted, revision: item.revision }));
-  }).catch((error) => {
-    if (error.status !== 409) Object.assign(item, before);
-    failed(error);
-    if (id === session.current) showCase();
+    const before = item.saved;
+    const wanted = structuredClone(before);
+    if (edit(wanted) !== false) {
+      const state = await sendJson("PUT", `/api/cases/${id}/annotation`, { ...wanted, revision: item.revision });
+      if (remembers) history.push({ id, before });
+      settle();
+      take(state);
+    }
+  }).catch(failed).finally(() => {
+    settle();
+    drawEdits(item);
   });
 }
 
@@ -102,21 +114,22 @@ function clickMip(plane, row, column) {
   const item = current();
   if (!view.mips) return;
   const { id } = item;
-  const before = said(item);
   const lesion = view.lesion;
   const keeps = correctsDepth(item, plane, row);
   if (!keeps) view.placedFrom = plane;
-  view.pressed = { plane, row, column }; // drawn at once; the server's answer follows
+  const pressed = { plane, row, column, lesion };
+  view.pressed = pressed; // drawn at once; the server's answer follows
   draw();
   queue(async () => {
+    const before = item.saved;
     const body = { plane, row, column, lesion, keeps_point: keeps, revision: item.revision };
     const state = await sendJson("POST", `/api/cases/${id}/click`, body);
     history.push({ id, before });
-    view.pressed = null;
+    if (view.pressed === pressed) view.pressed = null;
     take(state);
     if (id === session.current) say(item);
   }).catch((error) => {
-    view.pressed = null;
+    if (view.pressed === pressed) view.pressed = null;
     failed(error);
     draw();
   });
@@ -147,16 +160,22 @@ function say(item) {
 
 function accept() {
   const item = current();
-  if (!hasPoint(item) && !view.confirmsEmpty && !item.done) {
+  const marked = hasPoint(item) || view.pressed !== null; // a click on its way counts
+  if (!marked && !view.confirmsEmpty && !item.done) {
     view.confirmsEmpty = true;
     showHint();
     return;
   }
   const seconds = item.done ? item.seconds : Math.min((performance.now() - view.shownAt - view.hiddenMs) / 1000, 86400);
-  change(item.id, (state) => { state.done = true; state.seconds = Math.round(seconds * 10) / 10; });
+  change(item.id, (state) => {
+    if (marked && state !== item && !hasPoint(state)) return false; // the click failed: the case is not done
+    state.done = true;
+    state.seconds = Math.round(seconds * 10) / 10;
+    return true;
+  });
   const next = nextLeft();
   if (next) open(next.id);
-  else if (session.cases.every((other) => !isLeft(other))) finished();
+  else element("spoken").textContent = finished();
 }
 
 function nextLeft() {
@@ -178,30 +197,35 @@ function go(item) {
   if (item) open(item.id);
 }
 
-function undo() {
+async function undo() {
+  await saving; // what is on its way comes first: it is the last thing done
   const last = history.pop();
   if (!last) return;
   if (last.id !== session.current) open(last.id);
-  change(last.id, (state) => Object.assign(state, structuredClone(last.before)), { remembers: false });
+  await change(last.id, (state) => { Object.assign(state, structuredClone(last.before)); }, { remembers: false });
+  element("comment").value = current().comment;
 }
 
 function setLabel(label) {
   const item = current();
   if (!session.classes.includes(label)) session.classes.push(label);
-  change(item.id, (state) => { state.label = state.label === label ? "" : label; });
+  const wanted = item.label === label ? "" : label;
+  change(item.id, (state) => { state.label = wanted; });
 }
 
 function addLesion() {
   const item = current();
-  const count = lesionCount(item);
+  const count = Math.max(lesionCount(item), view.pressed ? view.pressed.lesion + 1 : 0); // one on its way counts
   if (!count) return;
   view.lesion = count;
   view.placedFrom = null;
   showCase();
 }
 
-function removeLesion() {
+async function removeLesion() {
   const item = current();
+  if (view.pressed) await saving; // a point on its way can be removed once it is there
+  if (item !== current()) return;
   if (view.lesion >= lesionCount(item)) return;
   const gone = view.lesion;
   change(item.id, (state) => {
@@ -226,8 +250,7 @@ function saveComment() {
 function finished() {
   const seconds = session.cases.map((item) => item.seconds).filter((value) => value !== null).sort((a, b) => a - b);
   const median = seconds.length ? `, ${number(seconds[Math.floor(seconds.length / 2)], 2)} s a case` : "";
-  element("case-hint").textContent = `All ${session.cases.length} cases have an answer${median}. Everything is saved.`;
-  element("spoken").textContent = element("case-hint").textContent;
+  return `All ${session.cases.length} cases have an answer${median}`;
 }
 
 // ---------------------------------------------------------------- cases and their pictures
@@ -453,6 +476,7 @@ function showHint() {
   let text = "Click the tumour";
   if (view.confirmsEmpty) text = "No point yet. Enter again accepts the case as free of lesions";
   else if (view.lesion > 0 && view.lesion >= lesionCount(item)) text = `Click lesion ${view.lesion + 1}`;
+  else if (item.done && !session.cases.some(isLeft)) text = finished();
   else if (item.done && !hasPoint(item)) text = "Done, free of lesions";
   else if (item.done) text = "Done";
   else if (hasPoint(item)) text = item.has_volume ? "Enter accepts; a click on the other view corrects the depth" : "Enter accepts";
@@ -675,6 +699,7 @@ function connect() {
       click: (row, column) => clickSlice(name, row, column),
       draw: (context, place, slice) => drawOnSlice(name, context, place, slice),
     });
+    slices[name].roams = true;
   }
   connectWindow(grey, { range: element("upper-range"), output: element("upper"), invert: element("invert") });
   grey.listeners.push(() => { document.querySelector(".slices").dataset.inverted = String(grey.inverted); });
@@ -709,6 +734,7 @@ async function start() {
   blank("Reading the cohort");
   const cohort = await getJson("/api/cohort");
   session.cases = cohort.cases;
+  session.cases.forEach((item) => Object.assign(item, { saved: said(item), edits: [] }));
   session.byId = new Map(cohort.cases.map((item) => [item.id, item]));
   session.classes = cohort.classes;
   element("title").textContent = `${cohort.folder} / ${cohort.name}`;

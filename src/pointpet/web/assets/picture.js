@@ -37,6 +37,7 @@ export class Picture {
     this.linked = [];
     this.cursor = null;
     this.baseZoom = 1;
+    this.roams = false; // true: the middle may be anywhere, so that what is beyond the border shows as blank
     grey.listeners.push(() => this.render());
     this.#listen();
   }
@@ -86,6 +87,7 @@ export class Picture {
     const size = this.pixel;
     const [shownRows, shownColumns] = [this.height / size, this.width / size];
     const [row, column] = this.centre ?? [(rows - 1) / 2, (columns - 1) / 2];
+    if (this.roams) return [row - shownRows / 2, column - shownColumns / 2];
     const limit = (value, shown, count) =>
       shown >= count - 1e-6 ? (count - shown) / 2 - 0.5 : Math.min(Math.max(value - shown / 2, -0.5), count - shown - 0.5);
     return [limit(row, shownRows, rows), limit(column, shownColumns, columns)];

@@ -1,0 +1,64 @@
+"""Verdicts on predictions."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pointpet.core import CohortError, OutputError
+from pointpet.io import review as module
+from pointpet.io.artefacts import acquire_lock
+from pointpet.io.review import Review, Verdict, read_reviews, save_review
+
+
+def test_a_verdict_is_written_and_read_back(tmp_path: Path):
+    said = Review(Verdict.CORRECTED, (1.25, -2.0, 3.0), "=too far, left")
+    save_review(tmp_path, "proposed", "A", said)
+    assert (tmp_path / "review.csv").read_text() == (
+        'method,case_id,verdict,x_mm,y_mm,z_mm,comment\nproposed,A,corrected,1.25,-2,3,"\'=too far, left"\n'
+    )
+    assert read_reviews(tmp_path) == {("proposed", "A"): said}
+    assert os.listdir(tmp_path) == ["review.csv"]
+
+
+def test_one_line_a_method_and_case_and_others_stay(tmp_path: Path):
+    path = tmp_path / "review.csv"
+    path.write_text("method,case_id,verdict,x_mm,y_mm,z_mm,comment,who\r\nsuv40,A,rejected,,,,,  me\r\n")
+    save_review(tmp_path, "proposed", "A", Review(Verdict.ACCEPTED))
+    save_review(tmp_path, "proposed", "A", Review(Verdict.REJECTED))
+    assert path.read_bytes() == (
+        b"method,case_id,verdict,x_mm,y_mm,z_mm,comment,who\r\n"
+        b"suv40,A,rejected,,,,,  me\r\nproposed,A,rejected,,,,,\r\n"
+    )
+
+
+def test_no_file_no_verdicts(tmp_path: Path):
+    assert read_reviews(tmp_path) == {}
+
+
+@pytest.mark.parametrize("line", ["p,A,perhaps,,,,", "p,A,corrected,1,2,up,"])
+def test_a_line_that_cannot_be_read_is_refused(tmp_path: Path, line: str):
+    (tmp_path / "review.csv").write_text(f"method,case_id,verdict,x_mm,y_mm,z_mm,comment\n{line}\n")
+    with pytest.raises(CohortError, match=r"review\.csv: has a line that cannot be read"):
+        read_reviews(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path):
+    (tmp_path / "review.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CohortError, match=r"review\.csv: is missing, or cannot be read as UTF-8"):
+        read_reviews(tmp_path)
+
+
+def test_a_comment_has_a_limit(tmp_path: Path):
+    with pytest.raises(CohortError, match="case A: a comment has up to 2000 letters"):
+        save_review(tmp_path, "p", "A", Review(comment="x" * 2001))
+
+
+def test_another_program_that_writes_for_long_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_LOCK_WAIT_S", 0.05)
+    handle = acquire_lock(tmp_path / ".review.csv.saving")
+    assert handle is not None
+    with pytest.raises(OutputError, match=r"review\.csv: is being written by another program"):
+        save_review(tmp_path, "p", "A", Review(Verdict.ACCEPTED))
+    os.close(handle)
+    save_review(tmp_path, "p", "A", Review(Verdict.ACCEPTED))

@@ -6,6 +6,7 @@ from pointpet.phantom.lesions import (
     LUNG_MM,
     OESOPHAGUS_MM,
     Lesion,
+    Look,
     draw_latents,
     draw_nodes,
     lung_tumour,
@@ -86,6 +87,18 @@ def test_uptake_is_uneven_and_its_spread_follows_the_latent(chest: Chest) -> Non
         inside = lesion.uptake[lesion.support > 0.5]
         spread.append(inside.std() / inside.mean())
     assert 0.05 < spread[0] < spread[1]
+
+
+def test_traits_of_a_uniform_ball_are_analytic(chest: Chest) -> None:
+    canvas = Canvas(chest[0].axes, np.full_like(chest[0].activity, 2.0))
+    smooth = Look(8.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    latents = {"size": 3.0, "uptake": 0.0, "heterogeneity": 0.0, "shape": 0.0}
+    traits = lung_tumour(canvas, chest[1], SCALE, latents, look=smooth, rng=np.random.default_rng(0)).traits
+    assert traits["suv"] == pytest.approx(8.0)
+    assert traits["contrast"] == pytest.approx(4.0)
+    assert traits["heterogeneity"] == pytest.approx(0.0, abs=1e-6)
+    assert abs(traits["asphericity"]) < 0.05  # an ellipsoid of axes that differ by a few per cent
+    assert traits["necrosis_share"] == 0
 
 
 def test_some_large_tumours_have_a_cold_core_inside_their_support(chest: Chest) -> None:

@@ -28,7 +28,7 @@ from pointpet.phantom.lesions import (
     paint_lesion,
     second_uptake,
 )
-from pointpet.phantom.outcomes import draw_outcomes
+from pointpet.phantom.outcomes import Outcomes, draw_outcomes
 from pointpet.phantom.scanner import Scanner, add_noise, draw_scanner, native_axes, voxel_weights
 from pointpet.phantom.scattered import scattered_lesions
 from pointpet.phantom.shapes import Canvas, Field, resample
@@ -65,8 +65,8 @@ class PhantomCase:
         outcomes: endpoint name to 0 or 1; empty for controls.
         time_days, event: survival, death before 1095 days iff `survival3y` is 0; None for controls.
         acquisition: what a header would state.
-        traits: latent traits (`latent_NAME`, standard normal), what they made of the tumour, and the true
-            `probability_ENDPOINT` of each outcome.
+        traits: latent traits (`latent_NAME`, standard normal), what they made of the (largest) tumour (see `Lesion`),
+            the true `probability_ENDPOINT` of each outcome, and the numbers of `lesions` and `nodes`.
     """
 
     case_id: str
@@ -117,14 +117,7 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
     Raises:
         ConfigError: unknown preset, or index outside the cohort.
     """
-    if preset not in PRESETS:
-        raise ConfigError(
-            "PP-PHANTOM-PRESET", "preset", f"must be one of {', '.join(PRESETS)}, got {preset!r}", "Choose one of them"
-        )
-    if not 0 <= index < patients:
-        raise ConfigError(
-            "PP-PHANTOM-INDEX", "index", f"must be 0 to {patients - 1}, got {index}", "Ask for a case of the cohort"
-        )
+    _require_known(index, patients, preset)
 
     def stream(part: str) -> np.random.Generator:
         return generator(seed, "phantom", preset, index, part)
@@ -155,14 +148,31 @@ def generate_case(index: int, *, patients: int, seed: int, preset: str, tumour: 
         time_days=outcomes.time_days if diseased else None,
         event=outcomes.event if diseased else None,
         acquisition=_acquisition(scene.patient, scene.scanner, stream("acquisition")),
-        traits={
-            **{f"latent_{name}": value for name, value in latents.items()},
-            **(lesions[0].traits if lesions else {}),
-            **({f"probability_{name}": chance for name, chance in outcomes.probabilities.items()} if diseased else {}),
-            "lesions": float(len(lesions)),
-            "nodes": float(len(nodes)),
-        },
+        traits=_traits(latents, lesions, nodes, outcomes if diseased else None),
     )
+
+
+def _require_known(index: int, patients: int, preset: str) -> None:
+    if preset not in PRESETS:
+        raise ConfigError(
+            "PP-PHANTOM-PRESET", "preset", f"must be one of {', '.join(PRESETS)}, got {preset!r}", "Choose one of them"
+        )
+    if not 0 <= index < patients:
+        raise ConfigError(
+            "PP-PHANTOM-INDEX", "index", f"must be 0 to {patients - 1}, got {index}", "Ask for a case of the cohort"
+        )
+
+
+def _traits(
+    latents: dict[str, float], lesions: list[Lesion], nodes: list[Lesion], outcomes: Outcomes | None
+) -> dict[str, float]:
+    """All that is known of a case's tumour and of its chances, by name."""
+    traits = {f"latent_{name}": value for name, value in latents.items()}
+    if lesions:
+        traits |= lesions[0].traits
+    if outcomes:
+        traits |= {f"probability_{name}": chance for name, chance in outcomes.probabilities.items()}
+    return {**traits, "lesions": float(len(lesions)), "nodes": float(len(nodes))}
 
 
 def _build_scene(preset: str, stream: Stream) -> _Scene:
@@ -204,12 +214,11 @@ def _draw_lesions(
 
 def _apart(item: Lesion, main: Lesion) -> bool:
     """True where a node's support does not meet the tumour's."""
-    cuts, first, second = [], [], []
+    first, second = [], []
     for a, b in zip(item.patch.slices, main.patch.slices, strict=True):
         low, high = max(a.start, b.start), min(a.stop, b.stop)
         if high <= low:
             return True
-        cuts.append((low, high))
         first.append(slice(low - a.start, high - a.start))
         second.append(slice(low - b.start, high - b.start))
     return not bool(((item.support[tuple(first)] > 0.01) & (main.support[tuple(second)] > 0.01)).any())

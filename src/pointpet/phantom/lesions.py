@@ -25,7 +25,9 @@ class Lesion:
         support: share of each voxel inside its sharp outline, necrotic core included.
         uptake: SUV of each voxel inside.
         centre_mm: (3,) centroid of the support.
-        traits: what it is like: volume_ml, suv, heterogeneity, asphericity, necrosis_share.
+        traits: what it is like before blur and noise: `volume_ml`; `suv` (mean inside); `heterogeneity` (coefficient of
+            variation of the uptake inside); `contrast` (mean inside over what it replaced); `asphericity`
+            ((A^3 / 36 pi V^2)^(1/3) - 1, IBSI 25C7); `necrosis_share`.
     """
 
     patch: Patch
@@ -66,7 +68,7 @@ OESOPHAGUS_MM = (20.0, 90.0)
 
 LOOKS = {
     "default": Look(8.5, 0.40, 3.5, 0.18, 0.27, 0.40, 0.1, 0.0),
-    "hard": Look(6.5, 0.40, 3.0, 0.22, 0.33, 0.5, 0.3, 0.35),
+    "hard": Look(6.8, 0.40, 3.4, 0.20, 0.28, 0.42, 0.22, 0.3),
     "disease": Look(7.0, 0.45, 3.0, 0.18, 0.27, 0.35, 0.3, 0.0),
 }
 
@@ -86,7 +88,7 @@ def lung_tumour(
     rng: np.random.Generator,
 ) -> Lesion:
     """A rounded, irregular tumour of 8 to 60 mm in a lung or at its hilum."""
-    diameter = 8 * 6.5 ** (float(ndtr(latents["size"])) ** 0.75)
+    diameter = 9.5 * 5.3 ** (float(ndtr(latents["size"])) ** 0.7)
     centre = _place_in_lung(thorax, scale, diameter / 2, rng, touching=rng.random() < look.touching)
     radii = 0.5 * diameter * np.exp(rng.normal(0, 0.07, 3))
     reach = 1.05 * diameter + 6
@@ -134,7 +136,7 @@ def node(canvas: Canvas, centre: NDArray, diameter: float, suv: float, rng: np.r
     outline = ellipsoid(patch, centre, radii, rotation_to(rng.standard_normal(3)))
     outline += 0.06 * diameter * smooth_noise(rng, patch.axes, max(0.4 * diameter, 4))
     uptake = suv * np.exp(0.15 * smooth_noise(rng, patch.axes, 6))
-    return _lesion(canvas, patch, outline, uptake, {"suv": suv})
+    return _lesion(canvas, patch, outline, uptake)
 
 
 STATIONS = np.array(
@@ -257,17 +259,32 @@ def _finish(
         dead = canvas.coverage(core)
         uptake = uptake * (1 - dead * (1 - core_value))
         share = float(dead.sum() / max(canvas.coverage(outline).sum(), 1))
-    traits = {"suv": suv, "heterogeneity": uneven, "necrosis_share": share}
-    return _lesion(canvas, patch, outline, uptake, traits)
+    return _lesion(canvas, patch, outline, uptake, necrosis_share=share)
 
 
-def _lesion(canvas: Canvas, patch: Patch, outline: Field, uptake: NDArray, traits: dict[str, float]) -> Lesion:
+def _lesion(canvas: Canvas, patch: Patch, outline: Field, uptake: NDArray, *, necrosis_share: float = 0.0) -> Lesion:
     support = canvas.coverage(outline)
     total = max(float(support.sum()), 1e-6)
-    axes = (patch.x, patch.y, patch.z)
-    centre = np.array([float((support * axis).sum()) / total for axis in axes])
-    voxel_ml = float(np.prod([axis[1] - axis[0] for axis in canvas.axes])) / 1000
-    return Lesion(patch, support, uptake.astype(np.float32), centre, {**traits, "volume_ml": total * voxel_ml})
+
+    def mean(values: NDArray) -> float:
+        return float((support * values).sum()) / total
+
+    suv = mean(uptake)
+    edges = [float(axis[1] - axis[0]) for axis in canvas.axes]
+    volume = total * float(np.prod(edges))
+    # The total variation of the coverage is the area of the surface that bounds it (coarea formula).
+    slopes = np.gradient(np.pad(support, 1), *edges)
+    area = float(np.sqrt(sum(slope**2 for slope in slopes)).sum()) * float(np.prod(edges))
+    traits = {
+        "volume_ml": volume / 1000,
+        "suv": suv,
+        "heterogeneity": mean((uptake - suv) ** 2) ** 0.5 / max(suv, 1e-6),
+        "contrast": suv / max(mean(canvas.activity[patch.slices]), 0.05),
+        "asphericity": (area**3 / (36 * np.pi * max(volume, 1.0) ** 2)) ** (1 / 3) - 1,
+        "necrosis_share": necrosis_share,
+    }
+    centre = np.array([mean(np.broadcast_to(axis, support.shape)) for axis in (patch.x, patch.y, patch.z)])
+    return Lesion(patch, support, uptake.astype(np.float32), centre, traits)
 
 
 def _largest_part(outline: Field) -> Field:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
@@ -196,7 +197,9 @@ class Client:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 2),
         }
-        return asyncio.run(self._call(scope, list(parts or [b""])))
+        # On a thread of its own: playwright keeps an event loop running on the main one.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, self._call(scope, list(parts or [b""]))).result()
 
     async def _call(self, scope: dict[str, Any], parts: list[bytes]) -> Answer:
         messages: list[dict[str, Any]] = []

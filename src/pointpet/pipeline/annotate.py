@@ -14,7 +14,7 @@ import numpy as np
 from pointpet.core import Case, CohortError, GeometryError, Plane, PointpetError
 from pointpet.io.annotations import Annotation, own_manifest, read_annotations, save_annotation
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.pipeline.browse import Scan, ScanStore, point_of_click, point_with_depth, require_inside
+from pointpet.pipeline.browse import Scan, ScanStore, lesion_at, point_of_click, point_with_depth, require_inside
 
 __all__ = ["Annotation", "AnnotationSession", "CaseState", "Click", "own_manifest"]
 
@@ -97,12 +97,15 @@ class AnnotationSession:
         return sorted({state.annotation.label for state in self.states()} - {""})
 
     def warm_up(self) -> None:
-        """Start to read the first case, so that it is there when the page asks for it."""
+        """Read the first case and outline something in it, so that the page waits for neither scan nor library."""
 
         def read() -> None:
             # The page asks again and is told what is wrong.
             with suppress(PointpetError):
-                self.scans.scan(self.start)
+                scan = self.scans.scan(self.start)
+                if scan.volume is not None:
+                    middle = scan.volume.grid.world(np.array(scan.volume.grid.shape) // 2)[0]
+                    lesion_at(scan, middle)
 
         Thread(target=read, daemon=True).start()
 

@@ -21,7 +21,6 @@ from pointpet.io.mip_files import read_mip_pictures
 from pointpet.localise.point import segment_point
 from pointpet.pipeline.inputs import read_case
 from pointpet.project import project, project_mask, ray_depth
-from pointpet.quantify.suv_statistics import PEAK_RADIUS_MM, describe_lesions
 
 PIXEL_MM = 2.0
 """Of the pictures on a page: finer than any PET's resolution."""
@@ -39,6 +38,9 @@ THUMBNAIL_SUV = 8.0
 
 NEAR_MM = 120.0
 """What the slices beside a click show about it, along each axis."""
+
+PEAK_MARGIN_MM = 15.0
+"""More than the diameter of the sphere of SUVpeak, 12.4 mm, so that it never meets the cut."""
 
 AXIAL = "axial"
 Contours = list[list[list[float]]]
@@ -269,6 +271,8 @@ def lesion_at(
         `mips` and `slices` (contours by view), `frame` of the slices, `lesion` (SUVmax, MTV, TLG ... or None where
         nothing was found), `flags`, `suv` at the point, `rule`; and the slices (H, W) by name.
     """
+    from pointpet.quantify.suv_statistics import describe_lesions  # its libraries load slowly, and MIPs do without
+
     volume, point = _volume(scan), require_inside(scan, point_mm)
     found = segment_point(volume, point, rule=rule)
     cells = window_grid(scan.mips, point, radius_mm)
@@ -291,7 +295,7 @@ def _about(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
     found = ndimage.find_objects(mask.voxels.view(np.uint8))
     if not found:
         return volume, mask
-    margin = np.ceil(2 * PEAK_RADIUS_MM / volume.spacing_mm).astype(int)
+    margin = np.ceil(PEAK_MARGIN_MM / volume.spacing_mm).astype(int)
     low = np.maximum([part.start for part in found[0]] - margin, 0)
     high = np.minimum([part.stop for part in found[0]] + margin, mask.voxels.shape)
     return crop(volume, low.tolist(), high.tolist()), crop(mask, low.tolist(), high.tolist())

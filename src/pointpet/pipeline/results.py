@@ -246,8 +246,8 @@ class ResultFolder:
         corrected = folder / CORRECTED
         with self._lock:
             if review.point_mm is not None:
-                scan = self.scans.scan(case_id)
-                volume, point = self._volume(case_id), require_inside(scan, review.point_mm)
+                volume = self._volume(case_id)
+                point = require_inside(self.scans.scan(case_id), review.point_mm)
                 write_mask(corrected, segment_point(volume, point).mask, volume.stored)
             save_review(self.folder, method, case_id, review)
             if review.point_mm is None:

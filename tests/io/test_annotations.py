@@ -12,6 +12,7 @@ import pytest
 
 from pointpet.core import CohortError, OutputError, Plane
 from pointpet.io.annotations import (
+    ANNOTATION_COLUMNS,
     LONGEST_COMMENT,
     MOST_POINTS,
     Annotation,
@@ -199,3 +200,10 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path):
         own_manifest(tmp_path / "missing" / "cohort.csv"),
     ):
         pass
+
+
+def test_the_documented_columns_are_those_written():
+    document = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encoding="utf-8")
+    section = document.split("## annotations.csv\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert tuple(name.strip(" `") for cell in cells for name in cell.split(",")) == ANNOTATION_COLUMNS

@@ -8,7 +8,7 @@ import pytest
 from pointpet.core import CohortError, OutputError
 from pointpet.io import review as module
 from pointpet.io.artefacts import acquire_lock
-from pointpet.io.review import Review, Verdict, read_reviews, save_review
+from pointpet.io.review import REVIEW_COLUMNS, Review, Verdict, read_reviews, save_review
 
 
 def test_a_verdict_is_written_and_read_back(tmp_path: Path):
@@ -62,3 +62,10 @@ def test_another_program_that_writes_for_long_is_reported(tmp_path: Path, monkey
         save_review(tmp_path, "p", "A", Review(Verdict.ACCEPTED))
     os.close(handle)
     save_review(tmp_path, "p", "A", Review(Verdict.ACCEPTED))
+
+
+def test_the_documented_columns_are_those_written():
+    document = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text(encoding="utf-8")
+    section = document.split("## review.csv\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    assert tuple(name.strip(" `") for cell in cells for name in cell.split(",")) == REVIEW_COLUMNS

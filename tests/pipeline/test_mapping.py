@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from pointpet.core import Case
@@ -29,3 +31,10 @@ def test_a_defect_is_raised_where_a_developer_asks_for_it(monkeypatch):
 def test_never_more_processes_than_tasks():
     assert default_workers(1) == 1
     assert default_workers(1000) >= 1
+
+
+def test_worker_processes_keep_to_one_thread_each(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = [result for _, result, _ in map_tasks(os.getenv, ["OMP_NUM_THREADS"] * 2, workers=2)]
+    assert found == ["1", "1"]
+    assert "OMP_NUM_THREADS" not in os.environ

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import ActivationMap, Flag, Mask, Plane, Volume
+from pointpet.core import ActivationMap, Flag, Mask, MipPair, Plane, Volume
+from pointpet.localise.agreement import agreed_maps
 from pointpet.localise.backproject import BackProjection, back_project
 from pointpet.localise.neighbourhood import climb, cut
 from pointpet.localise.outline import RULES
@@ -29,12 +30,14 @@ class Localisation:
     Args:
         mask: the outlined lesions, on the volume's grid.
         hull: voxels where both maps reach the hull threshold, no SUV rule (holes and parts as they come).
+        maps: plane to the map that hull and seeds were taken from.
         seeds_mm: (N, 3) world RAS+ mm, the main lesion's first; (0, 3) where no voxel qualifies.
         flags: reasons for a human to look, in the order of `Flag`.
     """
 
     mask: Mask
     hull: Mask
+    maps: Mapping[Plane, ActivationMap]
     seeds_mm: NDArray[np.float64]
     flags: tuple[Flag, ...]
 
@@ -44,6 +47,7 @@ def localise(
     maps: Mapping[Plane, ActivationMap],
     settings: LocaliseSettings,
     *,
+    mips: MipPair | None = None,
     probabilities: Mapping[str, float] | None = None,
 ) -> Localisation:
     """Find the lesion that both maps point at and outline it.
@@ -52,23 +56,26 @@ def localise(
         volume: SUV, any orientation.
         maps: both planes, on world-aligned grids.
         settings: thresholds and the outline's name.
+        mips: the MIPs the maps were made from; without them the maps are taken as they are (`agreed_maps`).
         probabilities: class name to probability, for the flag of an unsure class; none where unknown.
 
     Raises:
         GeometryError: a plane is missing, or a map has no world coordinates.
     """
-    projected = back_project(volume.grid, maps, threshold=settings.loose_threshold)
+    agreed = dict(maps) if mips is None else agreed_maps(maps, mips, settings)
+    projected = back_project(volume.grid, agreed, threshold=settings.loose_threshold)
     hull = np.zeros(volume.voxels.shape, bool)
     mask = np.zeros(volume.voxels.shape, bool)
     seeds: list[tuple[int, ...]] = []
     if projected is not None:
         hull[projected.box] = projected.both_over(settings.hull_threshold)
-        seeds, mask = _lesions(volume, maps, projected, settings)
+        seeds, mask = _lesions(volume, agreed, projected, settings)
         mask = hull if settings.outline == "hull" else mask
     answer, hull_mask = Mask(mask, volume.affine), Mask(hull, volume.affine)
     return Localisation(
         mask=answer,
         hull=hull_mask,
+        maps=agreed,
         seeds_mm=volume.grid.world(np.array(seeds)) if seeds else np.zeros((0, 3)),
         flags=mask_flags(answer, settings, hull=hull_mask, maps=maps, probabilities=probabilities or {}),
     )

@@ -28,6 +28,12 @@ class LocaliseSettings:
         metadata={"doc": "Rule that draws the mask once the seed is found: hull, hull_suv, or a one-click rule"},
     )
     point_rule: str = field(default="share", metadata={"doc": "Rule of one-click segmentation"})
+    agree: bool = field(
+        default=True, metadata={"doc": "Weight each view's map by what the other view's map says of the same height"}
+    )
+    uptake_power: float = field(
+        default=0.5, metadata={"doc": "Weight the maps by SUV to this power, under their root; 0: the maps alone"}
+    )
     hull_threshold: float = field(
         default=0.4, metadata={"doc": "Share of a map's maximum above which a pixel belongs to the hull"}
     )
@@ -114,7 +120,7 @@ class LocaliseSettings:
         ]
         faults += [
             _fault(name, f"must not be negative, got {getattr(self, name)}")
-            for name in ("snap_mm", "z_disagreement_mm", "border_margin_mm", "cold_suv")
+            for name in ("snap_mm", "z_disagreement_mm", "border_margin_mm", "cold_suv", "uptake_power")
             if not getattr(self, name) >= 0
         ]
         if self.max_lesions < 1:

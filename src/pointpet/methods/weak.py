@@ -12,6 +12,7 @@ from pointpet.core import Flag, Mask, ModelError, Plane, Prediction
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.agreement import agreed_maps
 from pointpet.localise.localise import localise
 from pointpet.localise.pictures import localise_pictures
 from pointpet.localise.settings import LocaliseSettings
@@ -130,16 +131,21 @@ class FittedWeakMethod:
         if predicted in self.context["lesion_free"]:
             return self._without_lesion(case, activation.probabilities, predicted)
         if case.load_volume is None:
-            pictures = localise_pictures(mips, activation.maps, self.localising)
-            return Prediction(
-                case.case_id, activation.probabilities, predicted, activation.maps, picture_masks=pictures
-            )
-        found = localise(case.load_volume(), activation.maps, self.localising, probabilities=activation.probabilities)
+            maps = agreed_maps(activation.maps, mips, self.localising)
+            pictures = localise_pictures(mips, maps, self.localising)
+            return Prediction(case.case_id, activation.probabilities, predicted, maps, picture_masks=pictures)
+        found = localise(
+            case.load_volume(),
+            activation.maps,
+            self.localising,
+            mips=mips,
+            probabilities=activation.probabilities,
+        )
         return Prediction(
             case_id=case.case_id,
             probabilities=activation.probabilities,
             predicted=predicted,
-            maps=activation.maps,
+            maps=found.maps,
             mask=found.mask,
             hull=found.hull,
             seeds_mm=found.seeds_mm,

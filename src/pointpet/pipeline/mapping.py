@@ -7,6 +7,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pointpet.core import PointpetError
@@ -69,7 +70,10 @@ def map_tasks(
         report(total, total, "")
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, total), mp_context=context, initializer=_start_worker) as pool:
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(min(workers, total), mp_context=context, initializer=_start_worker) as pool,
+    ):
         futures = {pool.submit(attempt, function, item): item for item in items}
         report(0, total, "")
         for done, future in enumerate(as_completed(futures), start=1):
@@ -78,9 +82,27 @@ def map_tasks(
             yield (item, *future.result())
 
 
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Have processes started in this block keep to one thread each: several share the cores.
+
+    Set here and not in the child, whose numerical libraries read it while they are loaded, before any of our code runs;
+    with a pool of threads in every process the threads spend their time waiting for each other.
+    """
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _start_worker() -> None:
-    """Several processes share the cores, so each keeps to one thread (read by libraries loaded from now on)."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    """Send the worker's log messages where the parent's go."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("pointpet").setLevel(os.environ.get("POINTPET_LOG_LEVEL", "WARNING"))

@@ -21,10 +21,11 @@ def command(
     address = announce(console, port)
     require_web()
     from pointpet.pipeline.annotate import AnnotationSession, own_manifest
-    from pointpet.web.annotate import annotate_application
-    from pointpet.web.application import serve
 
     with own_manifest(cohort):
         session = AnnotationSession(cohort)
-        session.warm_up()
+        session.warm_up()  # the first scan is read while the server's libraries load
+        from pointpet.web.annotate import annotate_application
+        from pointpet.web.application import serve
+
         serve(annotate_application(session), address, browser=not no_browser)

@@ -275,6 +275,7 @@ async function open(id) {
   Object.assign(view, { lesion: 0, placedFrom: null, mips: null, shownAt: performance.now(), hiddenMs: 0 });
   Object.assign(view, { confirmsEmpty: false, pressed: null });
   element("comment").value = current().comment;
+  blank(""); // never another case's pictures under this one's name
   markCurrent();
   showCase();
   const late = setTimeout(() => session.current === id && !view.mips && blank("Reading the scan"), 120);

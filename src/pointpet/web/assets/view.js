@@ -55,6 +55,7 @@ async function open(id) {
   window.history.replaceState(null, "", `#${id}`);
   Object.assign(view, { detail: null, mips: null, overlays: null, slices: null, rotation: null, surfaces: null });
   Object.assign(view, { point: null, lesion: 0, corrects: false, corrected: null });
+  blank(""); // never another case's pictures under this one's name
   markCurrent();
   showHead();
   const stillHere = () => session.current === id;

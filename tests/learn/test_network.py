@@ -56,6 +56,18 @@ def test_padding_changes_neither_scores_nor_maps() -> None:
     assert together.valid.sum((1, 2)).tolist() == [4 * 5, 8 * 7]
 
 
+def test_padding_changes_no_slope() -> None:
+    slopes = []
+    for margin in (0, 8):
+        built = network()
+        images = torch.zeros(1, 1, 16 + margin, 20 + margin)
+        images[:, :, :16, :20] = torch.rand(1, 1, 16, 20, generator=torch.Generator().manual_seed(1))
+        scores = built(images, torch.tensor([[16, 20]]))
+        (scores.logits[0, 0] + scores.maps[0, 1, 2, 2]).backward()
+        slopes.append(torch.cat([weights.grad.flatten() for weights in built.parameters() if weights.grad is not None]))
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-4, atol=1e-6)
+
+
 def test_a_cell_answers_for_the_pixels_it_covers() -> None:
     # The eight layers are made local averages, so that the map is a blurred copy of the picture.
     built = network(stride=4)

@@ -13,6 +13,7 @@ from pointpet.cli import (
     check,
     config,
     demo,
+    import_dicom,
     methods,
     phantom,
     predict,
@@ -48,7 +49,22 @@ def _root(
     """From a class label and one click per patient to 3D tumour masks in FDG-PET. Research use only."""
 
 
-for module in (demo, phantom, check, annotate, prepare, train, predict, segment, study, report, view, config, methods):
+for module in (
+    demo,
+    phantom,
+    import_dicom,
+    check,
+    annotate,
+    prepare,
+    train,
+    predict,
+    segment,
+    study,
+    report,
+    view,
+    config,
+    methods,
+):
     app.command(module.NAME)(module.command)
 
 

@@ -22,3 +22,11 @@ CohortFile = Annotated[
 Units = Annotated[
     str | None, typer.Option("--units", help="suv or bqml: what a bare NIfTI holds. Default: its sidecar, else suv.")
 ]
+Formats = Annotated[
+    str, typer.Option("--formats", metavar="A,B", help="nifti, dicom-seg, rtstruct; the last two for DICOM input.")
+]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The items of a comma-separated option."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())

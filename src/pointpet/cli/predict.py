@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pointpet.cli.console import Console
-from pointpet.cli.options import Overwrite, Quiet, Units, Verbose, Workers
+from pointpet.cli.options import Formats, Overwrite, Quiet, Units, Verbose, Workers, listed
 
 NAME = "predict"
 
@@ -18,6 +18,7 @@ def command(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     units: Units = None,
+    formats: Formats = "nifti",
     workers: Workers = 1,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -29,7 +30,16 @@ def command(
 
     console = Console(quiet=quiet, verbose=verbose)
     with console.progress("predict") as report:
-        outcome = predict_inputs(model, inputs, out, units=units, overwrite=overwrite, workers=workers, report=report)
+        outcome = predict_inputs(
+            model,
+            inputs,
+            out,
+            units=units,
+            formats=listed(formats),
+            overwrite=overwrite,
+            workers=workers,
+            report=report,
+        )
     if outcome.rows:
         shown = ["case_id", "predicted", "lesions", "suv_max", "mtv_ml", "tlg_g", "x_mm", "y_mm", "z_mm", "flags"]
         console.table(shown, outcome.rows)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pointpet.cli.console import Console
-from pointpet.cli.options import Overwrite, Quiet, Units, Verbose
+from pointpet.cli.options import Formats, Overwrite, Quiet, Units, Verbose, listed
 
 NAME = "segment"
 
@@ -27,6 +27,7 @@ def command(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     rule: Annotated[str | None, typer.Option("--rule", help="Outline rule; default: the configuration's.")] = None,
     units: Units = None,
+    formats: Formats = "nifti",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -35,7 +36,9 @@ def command(
     from pointpet.pipeline.segment import segment_scan
 
     console = Console(quiet=quiet, verbose=verbose)
-    result = segment_scan(scan, _parse_point(point), out, rule=rule, units=units, overwrite=overwrite)
+    result = segment_scan(
+        scan, _parse_point(point), out, rule=rule, units=units, formats=listed(formats), overwrite=overwrite
+    )
     for warning in result["warnings"]:
         console.warn(warning)
     if result["lesions"]:

@@ -11,7 +11,7 @@ from pointpet.core import Plane
 from pointpet.learn.backend import functional, nn, torch
 from pointpet.learn.settings import TrainingSettings
 
-POOLED_LAYERS = {4: (0, 2), 8: (0, 2, 4), 16: (0, 2, 4, 6)}
+POOLED_LAYERS = {4: (0, 1), 8: (0, 1, 3), 16: (0, 1, 3, 5)}
 """Stride of the map to the layers (from 0) that a 2 x 2 max-pooling follows. The first is pooled at once: at full
 resolution a layer costs as much as the rest together."""
 
@@ -63,18 +63,18 @@ class EightLayerNetwork(nn.Module):
             sizes: (B, 2) rows and columns of each view, multiples of the stride.
 
         The padding is held at zero after every layer, as the convolution's own border is, so that a view's scores do
-        not depend on what it is batched with.
+        not depend on what it is batched with. Pooling comes before ReLU, which is the same and cheaper.
         """
-        exists = cells_exist(sizes, images.shape[2:], images.device)
-        padded = bool((~exists).any())
+        scale = 1
         features = images.contiguous(memory_format=torch.channels_last)
         for layer, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            features = functional.relu(norm(convolution(features)))
-            if padded:
-                features = features * exists[:, None].to(features.dtype)
+            features = norm(convolution(features))
             if layer in self.pooled:
                 features = functional.max_pool2d(features, 2)
-                exists = exists[:, ::2, ::2]
+                scale *= 2
+            _zero_beyond(features, sizes // scale)
+            features = functional.relu(features)
+        exists = cells_exist(sizes // scale, features.shape[2:], images.device)
         with torch.autocast(images.device.type, enabled=False):
             maps = self.head(features.float())
             area = exists.sum((1, 2))[:, None]
@@ -105,6 +105,18 @@ class ViewNetworks(nn.Module):
         ]
         back = torch.argsort(torch.cat(places))
         return Scores(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))
+
+
+def _zero_beyond(features: torch.Tensor, sizes: torch.Tensor) -> None:
+    """Set the padding of `features` (B, K, h, w) to 0 in place.
+
+    Behind autograd's back, which is sound here: neither batch normalisation nor pooling keeps its output for the
+    backward pass, and the ReLU that follows passes no slope where its output is 0.
+    """
+    held = features.detach()
+    for index, (height, width) in enumerate(sizes.tolist()):
+        held[index, :, height:] = 0
+        held[index, :, :, width:] = 0
 
 
 def cells_exist(sizes: torch.Tensor, shape: tuple[int, ...] | torch.Size, device: torch.device) -> torch.Tensor:

@@ -31,27 +31,27 @@ class TrainingSettings:
     """
 
     input_mm: float = _option(
-        4.0, "Pixel size the network sees, mm; a multiple of the MIPs' own. 2 is the paper's setting"
+        6.0, "Pixel size the network sees, mm; a multiple of the MIPs' own. 2 is the paper's setting"
     )
     suv_ceiling: float = _option(30.0, "SUV is clipped to [0, suv_ceiling] and divided by it")
     crop: bool = _option(True, "Cut the picture to the body (from the picture alone): faster, independent of the frame")
     cam_stride: int = _option(4, "Edge of a cell of the map in input pixels: 4, 8 or 16 (the paper's)")
     widths: tuple[int, ...] = _option(
-        (16, 16, 24, 24, 32, 32, 48, 48), "Channels of the eight convolution layers, from input to map"
+        (16, 16, 32, 32, 32, 32, 64, 64), "Channels of the eight convolution layers, from input to map"
     )
     shared_views: bool = _option(True, "One network for both views; false trains one per view")
     distance: str = _option("margin", "Reading of the distance loss: " + ", ".join(DISTANCES))
     distance_weight: float = _option(1.0, "Weight of the distance loss beside the classification loss (lambda)")
     warmup_epochs: int = _option(0, "Epochs with the classification loss alone before the distance loss joins")
-    radius_mm: float = _option(32.0, "margin: cells within this distance of a point count as inside, mm")
+    radius_mm: float = _option(24.0, "margin: cells within this distance of a point count as inside, mm")
     margin: float = _option(
         0.5, "margin: by how much the peak inside must exceed the one outside, as a share of the map's largest value"
     )
     tolerance_mm: float = _option(16.0, "weighted: distance to the point that costs nothing, mm")
     sigma_mm: float = _option(32.0, "gaussian: standard deviation of the target around the point, mm")
-    epochs: int = _option(30, "Longest training, in passes over the training part")
-    batch_size: int = _option(16, "Views in a batch (the paper: 8)")
-    learning_rate: float = _option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
+    epochs: int = _option(60, "Longest training, in passes over the training part")
+    batch_size: int = _option(8, "Views in a batch, as in the paper")
+    learning_rate: float = _option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = _option(0.01, "Weight decay of AdamW")
     flip: bool = _option(True, "Augmentation: mirror coronal views left to right, half of the time")
     shift_mm: float = _option(24.0, "Augmentation: shift by up to this much along each axis, mm")
@@ -59,9 +59,9 @@ class TrainingSettings:
     intensity: float = _option(0.15, "Augmentation: multiply SUV by up to this share either way")
     noise: float = _option(0.0, "Augmentation: standard deviation of noise, as a share of a pixel's own value")
     validation_share: float = _option(
-        0.15, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
+        0.1, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
     )
-    patience: int = _option(12, "Epochs without a better validation criterion before training stops")
+    patience: int = _option(25, "Epochs without a better validation criterion before training stops")
     precision: str = _option(
         "auto", "auto, fp32 or bf16; auto takes bf16 where the processor or GPU computes in it natively"
     )

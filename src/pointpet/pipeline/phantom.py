@@ -101,9 +101,9 @@ def _write_case(index: int, *, request: PhantomRequest, out: Path) -> dict[str, 
         "pet": image,
         "pet_units": "suv" if request.file_format == "nifti" else None,
         "label": case.label,
-        "mask": mask,
+        "mask": mask if case.mask.voxels.any() else None,
         **{f"outcome_{name}": value for name, value in case.outcomes.items()},
-        "time_days": round(case.time_days, 1),
+        "time_days": None if case.time_days is None else round(case.time_days, 1),
         "event": case.event,
         "truth": {"case_id": case.case_id, "label": case.label, "outcomes": case.outcomes, "traits": case.traits},
     }
@@ -127,12 +127,10 @@ def _write_image(case: phantom.PhantomCase, request: PhantomRequest, out: Path) 
 
 def _best_auc(truth: list[dict[str, Any]]) -> dict[str, float]:
     """Best attainable AUC by endpoint, from the true probabilities that the phantom drew its outcomes from."""
-    import numpy as np
-
-    endpoints = sorted({name for row in truth for name in row["outcomes"]})
     best = {}
-    for name in endpoints:
-        probabilities = [row["traits"].get(f"probability_{name}") for row in truth]
-        if all(value is not None for value in probabilities):
-            best[name] = round(float(phantom.best_auc(np.array(probabilities))), 4)
+    for name in sorted({name for row in truth for name in row["outcomes"]}):
+        stated = [row["traits"].get(f"probability_{name}") for row in truth]
+        probabilities = [float(value) for value in stated if value is not None]
+        if len(probabilities) > 1:
+            best[name] = round(phantom.best_auc(probabilities), 4)
     return best

@@ -13,6 +13,7 @@ from typing import Any
 from pointpet._version import __version__
 from pointpet.core import Case, Lesion, MipPair, PointpetError, Prediction
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
+from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
 from pointpet.io.pet import PetReading
 from pointpet.learn.settings import TrainingSettings
@@ -22,6 +23,7 @@ from pointpet.methods.registry import build_method
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
@@ -46,6 +48,7 @@ def predict_inputs(
     out: Path,
     *,
     units: str | None = None,
+    formats: Sequence[str] = ("nifti",),
     overwrite: bool = False,
     workers: int = 1,
     report: Report = silent,
@@ -62,8 +65,9 @@ def predict_inputs(
     with lock_folder(out):
         scans = [str(path.resolve()) for path in inputs]
         asked = {"version": __version__, "model": record["weights_sha256"], "units": units, "inputs": scans}
+        asked["formats"] = list(check_formats(formats))
         claim_folder(out, "prediction", asked, overwrite=overwrite)
-        task = partial(_predict_case, model=model, out=out)
+        task = partial(_predict_case, model=model, out=out, formats=tuple(formats))
         rows, failures = {}, []
         described = map_tasks(task, cases, workers=workers, report=report, describe=lambda case: case.case_id)
         for case, row, error in described:
@@ -88,7 +92,7 @@ def load_model(folder: Path) -> tuple[FittedMethod, dict[str, Any]]:
     return method.load(folder), dict(record)
 
 
-def _predict_case(case: Case, *, model: Path, out: Path) -> dict[str, Any]:
+def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...]) -> dict[str, Any]:
     folder = out / case.case_id
     if (folder / "result.json").is_file():
         return summary_row(read_json(folder / "result.json"))
@@ -99,6 +103,9 @@ def _predict_case(case: Case, *, model: Path, out: Path) -> dict[str, Any]:
     shutil.rmtree(partial_folder, ignore_errors=True)
     pictures = predicted_pictures_of(prediction, mips)
     write_prediction(partial_folder, prediction, mips, pictures, stored=reading.volume.stored)
+    assert prediction.mask is not None
+    origin = MaskOrigin(label=prediction.predicted or "tumour", algorithm=record["method"], version=__version__)
+    result["warnings"] += write_dicom_masks(partial_folder, prediction.mask, reading, formats, origin)
     write_csv(partial_folder / "lesions.csv", lesion_rows(result["lesions"]), columns=LESION_COLUMNS)
     write_json(partial_folder / "result.json", result)
     shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.project import project
+from pointpet.project.mips import Interpolation
 
 LOG = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def read_case_volume(case: Case) -> Volume:
 
 def project_case(volume: Volume, settings: PrepareSettings) -> MipPair:
     """MIPs of a volume as the settings ask."""
-    return project(volume, pixel_mm=settings.pixel_mm, interpolation=settings.interpolation)
+    return project(volume, pixel_mm=settings.pixel_mm, interpolation=cast(Interpolation, settings.interpolation))
 
 
 def hash_voxels(values: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pointpet.localise import RULES
+from pointpet.localise import RULES, LocaliseSettings
 from pointpet.localise.neighbourhood import cut
 
 
@@ -18,7 +18,7 @@ def test_no_rule_leaves_the_allowed_voxels(name, blobs):
     allowed = np.zeros(volume.voxels.shape, bool)
     allowed[10:16] = True
     around = cut(volume.voxels, volume.affine[:3, :3], (15, 20, 25), extent_mm=60.0, allowed=allowed)
-    region = RULES[name].draw(around, 0.41).region
+    region = RULES[name].draw(around, LocaliseSettings()).region
     assert around.allowed is not None
     assert region.any()
     assert not region[~around.allowed].any()
@@ -28,6 +28,7 @@ def test_no_rule_leaves_the_allowed_voxels(name, blobs):
 def test_every_rule_works_in_two_dimensions(name, blobs):
     picture = blobs.volume(((60.0, 80.0, 100.0), 20.0, 8.0)).voxels[:, 20]
     around = cut(picture, np.eye(2) * 4, (15, 25), extent_mm=60.0)
-    found = around.paste(RULES[name].draw(around, 0.41).region, picture.shape)
+    found = around.paste(RULES[name].draw(around, LocaliseSettings()).region, picture.shape)
     truth = picture > 1
-    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
+    # `reach` smooths its edge by 5 mm, which adds a rim to a sharp disc.
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.85

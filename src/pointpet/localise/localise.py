@@ -164,4 +164,4 @@ def _outline(
         allowed=allowed,
         scan_max=scan_max,
     )
-    return around.paste(RULES[name].draw(around, settings.share).region, volume.voxels.shape)
+    return around.paste(RULES[name].draw(around, settings).region, volume.voxels.shape)

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+NEAREST_MM = 30.0
+"""A region that begins farther from the click than this is not what was clicked."""
+
 
 @dataclass(frozen=True, eq=False)
 class Neighbourhood:
@@ -50,23 +53,58 @@ class Neighbourhood:
         """(D,) voxel edge lengths in mm."""
         return np.linalg.norm(self.axes_mm, axis=0)
 
+    def sphere_ml(self, region: NDArray[np.bool_]) -> float:
+        """Volume of `region` in mL; in two dimensions that of the ball whose cross-section has its area."""
+        measure = np.count_nonzero(region) * abs(float(np.linalg.det(self.axes_mm)))
+        return (measure if region.ndim == 3 else 4 / 3 * np.pi * (measure / np.pi) ** 1.5) / 1000.0
+
     @cached_property
     def distance_mm(self) -> NDArray[np.float32]:
         """(S) distance from `point` in mm."""
         return np.sqrt(squared_distance(self.suv.shape, self.point, self.axes_mm))
 
-    def near_maximum(self, radius_mm: float) -> float:
-        """Highest SUV within `radius_mm` of the point, among the voxels allowed (the seed's where there is none)."""
-        near = self.distance_mm <= radius_mm
+    def hottest(self, radius_mm: float) -> tuple[int, ...]:
+        """Index of the hottest allowed voxel within `radius_mm` of the point; the seed where none is hotter."""
+        box = self._box(radius_mm)
+        near = self.distance_mm[box] <= radius_mm
         if self.allowed is not None:
-            near &= self.allowed
-        return float(max(self.suv[near].max(initial=0.0), self.seed_suv))
+            near &= self.allowed[box]
+        heights = np.where(near, self.suv[box], -np.inf)
+        best = np.unravel_index(int(np.argmax(heights)), heights.shape)
+        if not heights[best] > self.seed_suv:
+            return self.seed
+        return tuple(int(n) + part.start for n, part in zip(best, box, strict=True))
+
+    def near_maximum(self, radius_mm: float) -> float:
+        """Highest SUV within `radius_mm` of the point, among the voxels allowed; at least the seed's."""
+        return float(self.suv[self.hottest(radius_mm)])
 
     def grow(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The connected part (26 or 8 neighbours) of `wanted` that holds the seed, its holes filled; maybe empty."""
-        if self.allowed is not None:
-            wanted = wanted & self.allowed
-        return fill_holes(component_at(wanted, self.seed))
+        """The connected part of `wanted` that holds the seed, its holes filled; empty where the seed is not in it."""
+        return self.finish(component_at(self._permitted(wanted), self.seed))
+
+    def nearest_component(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The connected part of `wanted` that comes nearest to the point, within 30 mm; else empty."""
+        wanted = self._permitted(wanted)
+        box = self._box(NEAREST_MM)
+        away = np.where(wanted[box], self.distance_mm[box], np.inf)
+        nearest = np.unravel_index(int(np.argmin(away)), away.shape)
+        if away[nearest] > NEAREST_MM:
+            return np.zeros_like(wanted)
+        return component_at(wanted, [int(n) + part.start for n, part in zip(nearest, box, strict=True)])
+
+    def finish(self, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """`region` with its holes filled, inside the voxels allowed."""
+        return self._permitted(fill_holes(region))
+
+    def _permitted(self, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return region if self.allowed is None else region & self.allowed
+
+    def _box(self, radius_mm: float) -> tuple[slice, ...]:
+        """Slices that hold every voxel within `radius_mm` of the point."""
+        # Along axis i a sphere reaches the radius times the length of row i of the inverse: right for oblique axes too.
+        reach = np.ceil(radius_mm * np.linalg.norm(np.linalg.inv(self.axes_mm), axis=1)).astype(int)
+        return tuple(slice(max(at - int(r), 0), at + int(r) + 1) for at, r in zip(self.point, reach, strict=True))
 
     def paste(self, region: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.bool_]:
         """Return `region` (S) in an otherwise empty image of `shape`."""
@@ -87,21 +125,61 @@ def squared_distance(shape: Sequence[int], index: Sequence[int], axes_mm: NDArra
 
 
 def component_at(region: NDArray[np.bool_], index: Sequence[int]) -> NDArray[np.bool_]:
-    """The connected component of `region` at `index`, 8 or 26 neighbours; empty where `index` is not in it."""
+    """The connected component of `region` at `index`; empty where `index` is not in it.
+
+    Neighbours share a face (or an edge of a pixel): on real tumours that leaks less than corners do.
+    """
     if not region[tuple(index)]:
         return np.zeros_like(region)
-    labels = cc3d.connected_components(region, connectivity=8 if region.ndim == 2 else 26)
+    labels = cc3d.connected_components(region, connectivity=4 if region.ndim == 2 else 6)
     return labels == labels[tuple(index)]
+
+
+def box_around(region: NDArray[np.bool_], spacing_mm: NDArray, margin_mm: float) -> tuple[slice, ...] | None:
+    """Slices that hold `region` with a margin; None where it is empty."""
+    boxes = ndimage.find_objects(region.view(np.uint8))
+    if not boxes or boxes[0] is None:
+        return None
+    margin = np.ceil(margin_mm / spacing_mm).astype(int)
+    return tuple(
+        slice(max(part.start - int(m), 0), min(part.stop + int(m), n))
+        for part, m, n in zip(boxes[0], margin, region.shape, strict=True)
+    )
 
 
 def fill_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return `region` with what it encloses; works on its bounding box only."""
-    boxes = ndimage.find_objects(region.astype(np.uint8))
-    if not boxes:
+    box = box_around(region, np.ones(region.ndim), 0.0)
+    if box is None:
         return region
     filled = region.copy()
-    filled[boxes[0]] = ndimage.binary_fill_holes(region[boxes[0]])
+    filled[box] = ndimage.binary_fill_holes(region[box])
     return filled
+
+
+def opened(region: NDArray[np.bool_], axes_mm: NDArray, radius_mm: float) -> NDArray[np.bool_]:
+    """`region` without what a ball of `radius_mm` does not fit into."""
+    return np.asarray(ndimage.binary_opening(region, ball(axes_mm, radius_mm)), dtype=np.bool_)
+
+
+def closed(region: NDArray[np.bool_], axes_mm: NDArray, radius_mm: float) -> NDArray[np.bool_]:
+    """`region` with gaps that a ball of `radius_mm` does not fit into."""
+    element = ball(axes_mm, radius_mm)
+    box = box_around(region, np.ones(region.ndim), 0.0)
+    if box is None:
+        return region
+    # A margin of the ball's size on every side: SciPy erodes from the array's border inward.
+    margin = [(n, n) for n in element.shape]
+    part = np.asarray(ndimage.binary_closing(np.pad(region[box], margin), element))
+    whole = np.pad(np.zeros_like(region), margin)
+    whole[tuple(slice(b.start, b.stop + 2 * m) for b, (m, _) in zip(box, margin, strict=True))] = part
+    return whole[tuple(slice(m, -m) for m, _ in margin)]
+
+
+def ball(axes_mm: NDArray, radius_mm: float) -> NDArray[np.bool_]:
+    """Voxels whose centre lies within `radius_mm` of the middle one, odd in every axis."""
+    reach = np.floor(radius_mm * np.linalg.norm(np.linalg.inv(axes_mm), axis=1) + 1e-6).astype(int)
+    return np.array(squared_distance(2 * reach + 1, reach, axes_mm) <= radius_mm**2 + 1e-3, dtype=np.bool_)
 
 
 def cut(

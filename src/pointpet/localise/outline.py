@@ -1,7 +1,7 @@
 """Rules that draw a lesion's outline about a seed. Each sees a neighbourhood of the seed and nothing else.
 
-A rule takes a `Neighbourhood` and the share of the settings, and returns an `Outline`. The same rules serve one click
-and the seed that two maps give.
+A rule takes a `Neighbourhood` and the settings, and returns an `Outline`. The same rules serve one click and the seed
+that two maps give, in three dimensions and in two.
 """
 
 from __future__ import annotations
@@ -9,55 +9,108 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.localise.neighbourhood import Neighbourhood
+from pointpet.localise.ray_rule import ray_region
+from pointpet.localise.reach_rule import reach_region
+from pointpet.localise.threshold_rules import clipped_region, contrast_threshold
+
+if TYPE_CHECKING:
+    from pointpet.localise.settings import LocaliseSettings
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A rule's answer: `region` (S) bool on the neighbourhood and the SUV threshold at the seed that it used."""
+    """A rule's answer.
+
+    Args:
+        region: (S) bool on the neighbourhood.
+        threshold_suv: the SUV threshold used; None where a rule has no single one.
+    """
 
     region: NDArray[np.bool_]
-    threshold_suv: float
+    threshold_suv: float | None
 
 
 @dataclass(frozen=True)
 class OutlineRule:
-    """A named rule with its one-line description."""
+    """A named rule.
+
+    Args:
+        name, summary: as the command line shows them.
+        draw: neighbourhood and settings to outline.
+    """
 
     name: str
     summary: str
-    draw: Callable[[Neighbourhood, float], Outline]
+    draw: Callable[[Neighbourhood, LocaliseSettings], Outline]
 
 
-def at_threshold(around: Neighbourhood, threshold_suv: float) -> Outline:
+def _at_threshold(around: Neighbourhood, threshold_suv: float) -> Outline:
     """The component of SUV >= `threshold_suv` that holds the seed."""
     return Outline(around.grow(around.suv >= threshold_suv), threshold_suv)
 
 
-def at_seed_share(around: Neighbourhood, share: float) -> Outline:
-    """The component at `share` of the seed's SUV."""
-    return at_threshold(around, share * around.seed_suv)
+def _contrast(around: Neighbourhood, settings: LocaliseSettings) -> Outline:
+    return _at_threshold(around, contrast_threshold(around, settings.contrast_share))
 
 
-def _rules(*rules: OutlineRule) -> Mapping[str, OutlineRule]:
-    return MappingProxyType({rule.name: rule for rule in rules})
+def _clipped(around: Neighbourhood, _: LocaliseSettings) -> Outline:
+    region, threshold_suv = clipped_region(around)
+    return Outline(region, threshold_suv)
 
 
-RULES: Mapping[str, OutlineRule] = _rules(
-    OutlineRule("suv25", "Component at the seed above SUV 2.5", lambda around, _: at_threshold(around, 2.5)),
-    OutlineRule("suv40", "Component at the seed above SUV 4.0", lambda around, _: at_threshold(around, 4.0)),
+def _by_size(around: Neighbourhood, settings: LocaliseSettings) -> Outline:
+    large = ray_region(around)
+    if around.sphere_ml(large) > settings.ray_ml:
+        return Outline(large, None)
+    return _contrast(around, settings)
+
+
+_ALL = (
+    OutlineRule("suv25", "SUV 2.5, component at the seed", lambda around, _: _at_threshold(around, 2.5)),
+    OutlineRule("suv40", "SUV 4.0, component at the seed", lambda around, _: _at_threshold(around, 4.0)),
     OutlineRule(
         "fixed41",
-        "Component at the seed above 41 % of the whole scan's maximum",
-        lambda around, _: at_threshold(around, 0.41 * around.scan_max),
+        "41 % of the whole scan's maximum, component at the seed",
+        lambda around, _: _at_threshold(around, 0.41 * around.scan_max),
     ),
     OutlineRule(
-        "click41", "Component at the seed above 41 % of the seed's SUV", lambda around, _: at_seed_share(around, 0.41)
+        "click41", "41 % of the seed's SUV, component", lambda around, _: _at_threshold(around, 0.41 * around.seed_suv)
     ),
-    OutlineRule("share", "Component at the seed above `share` of the seed's SUV", at_seed_share),
+    OutlineRule(
+        "share",
+        "The settings' share of the seed's SUV, component",
+        lambda around, settings: _at_threshold(around, settings.share * around.seed_suv),
+    ),
+    OutlineRule(
+        "share20",
+        "40 % of the maximum within 20 mm, component",
+        lambda around, _: _at_threshold(around, 0.4 * around.near_maximum(20.0)),
+    ),
+    OutlineRule(
+        "contrast",
+        "The settings' contrast_share of the way from the local background to the seed's SUV, component",
+        _contrast,
+    ),
+    OutlineRule("clipped", "30 % of the maximum within 20 mm, kept between SUV 1 and 3; opened and closed", _clipped),
+    OutlineRule(
+        "reach",
+        "A threshold that rises with the distance from the click, on the SUV at which a voxel joins the peak",
+        lambda around, _: Outline(reach_region(around), None),
+    ),
+    OutlineRule(
+        "ray",
+        "Logistic rule of four features, fitted on soft-tissue sarcomas: mean SUV on the way from the click, reach, "
+        "blurred SUV, distance",
+        lambda around, _: Outline(ray_region(around), None),
+    ),
+    OutlineRule("by_size", "`ray` where it finds more than the settings' ray_ml, else `contrast`", _by_size),
 )
+
+RULES: Mapping[str, OutlineRule] = MappingProxyType({rule.name: rule for rule in _ALL})
 """Name to rule."""

@@ -110,4 +110,4 @@ def _outline(
 ) -> NDArray[np.bool_]:
     name = settings.outline if settings.outline in RULES else "share"
     around = cut(suv, np.eye(2) * pixel_mm, seed, extent_mm=settings.extent_mm, allowed=allowed)
-    return around.paste(RULES[name].draw(around, settings.share).region, suv.shape)
+    return around.paste(RULES[name].draw(around, settings).region, suv.shape)

@@ -25,14 +25,14 @@ class PointSegmentation:
         mask: on the volume's grid; empty where the rule finds nothing at the seed.
         seed_mm: (3,) world RAS+ mm of the voxel it was grown from.
         rule: the rule's name.
-        threshold_suv: SUV threshold that the rule used at the seed.
+        threshold_suv: the SUV threshold used; None where the rule has no single one.
         flags: reasons for a human to look.
     """
 
     mask: Mask
     seed_mm: NDArray[np.float64]
     rule: str
-    threshold_suv: float
+    threshold_suv: float | None
     flags: tuple[Flag, ...]
 
 
@@ -57,8 +57,8 @@ def segment_point(
     name = settings.point_rule if rule is None else rule
     if name not in RULES:
         raise ConfigError("PP-CONFIG-RULE", "rule", f"must be one of {', '.join(RULES)}, got {name!r}", "Name one")
-    around = _neighbourhood(volume, _voxel(volume, point_mm), settings)
-    outline = RULES[name].draw(around, settings.share)
+    around = neighbourhood_at(volume, point_mm, settings)
+    outline = RULES[name].draw(around, settings)
     mask = Mask(around.paste(outline.region, volume.voxels.shape), volume.affine)
     raised = dict.fromkeys(mask_flags(mask, settings), True) | {Flag.COLD_POINT: is_cold(around, settings)}
     seed = np.array(around.seed) - [part.start for part in around.inner] + [part.start for part in around.window]
@@ -89,9 +89,13 @@ def _voxel(volume: Volume, point_mm: ArrayLike) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _neighbourhood(volume: Volume, voxel: tuple[int, int, int], settings: LocaliseSettings) -> Neighbourhood:
-    """The surroundings of the click, the seed moved to the hottest voxel within `snap_mm`."""
-    axes = volume.affine[:3, :3]
+def neighbourhood_at(volume: Volume, point_mm: ArrayLike, settings: LocaliseSettings) -> Neighbourhood:
+    """The surroundings of a click, the seed moved to the hottest voxel within `snap_mm`.
+
+    Raises:
+        GeometryError: the point is not three finite numbers, or lies outside the volume.
+    """
+    axes, voxel = volume.affine[:3, :3], _voxel(volume, point_mm)
     return cut(
         volume.voxels,
         axes,

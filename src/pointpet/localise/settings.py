@@ -24,10 +24,10 @@ class LocaliseSettings:
     """How maps or a click become a mask; checked when built, every fault reported together."""
 
     outline: str = field(
-        default="share",
+        default="contrast",
         metadata={"doc": "Rule that draws the mask once the seed is found: hull, hull_suv, or a one-click rule"},
     )
-    point_rule: str = field(default="share", metadata={"doc": "Rule of one-click segmentation"})
+    point_rule: str = field(default="by_size", metadata={"doc": "Rule of one-click segmentation"})
     agree: bool = field(
         default=True, metadata={"doc": "Weight each view's map by what the other view's map says of the same height"}
     )
@@ -35,13 +35,20 @@ class LocaliseSettings:
         default=0.5, metadata={"doc": "Weight the maps by SUV to this power, under their root; 0: the maps alone"}
     )
     hull_threshold: float = field(
-        default=0.4, metadata={"doc": "Share of a map's maximum above which a pixel belongs to the hull"}
+        default=0.5, metadata={"doc": "Share of a map's maximum above which a pixel belongs to the hull"}
     )
     loose_threshold: float = field(
         default=0.15, metadata={"doc": "Share of a map's maximum that bounds the region a mask may grow in"}
     )
     share: float = field(
         default=0.41, metadata={"doc": "Share of the seed's SUV at which the rules `share` and `hull_suv` cut"}
+    )
+    contrast_share: float = field(
+        default=0.35, metadata={"doc": "Share of the way from local background to peak at which `contrast` cuts"}
+    )
+    ray_ml: float = field(
+        default=100.0,
+        metadata={"doc": "Volume in mL above which `by_size` takes the outline of `ray`, made for masses"},
     )
     snap_mm: float = field(
         default=10.0, metadata={"doc": "A click moves to the hottest voxel this near before a rule grows from it"}
@@ -92,7 +99,7 @@ class LocaliseSettings:
         ]
 
     def _share_faults(self) -> list[ConfigError]:
-        names = ("hull_threshold", "loose_threshold", "share", "peak_threshold", "peak_suv_share")
+        names = ("hull_threshold", "loose_threshold", "share", "contrast_share", "peak_threshold", "peak_suv_share")
         faults = [
             _fault(name, f"must lie over 0 and under 1, got {getattr(self, name)}")
             for name in names
@@ -115,7 +122,7 @@ class LocaliseSettings:
     def _positive_faults(self) -> list[ConfigError]:
         faults = [
             _fault(name, f"must be over 0, got {getattr(self, name)}")
-            for name in ("extent_mm", "peak_separation_mm", "large_ml")
+            for name in ("extent_mm", "ray_ml", "peak_separation_mm", "large_ml")
             if not getattr(self, name) > 0
         ]
         faults += [

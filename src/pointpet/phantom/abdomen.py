@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.phantom.body import SPINE_Y, TORSO_CENTRE_Y, TORSO_HALF_DEPTH, TORSO_HALF_WIDTH, Patient
-from pointpet.phantom.shapes import Canvas, ellipsoid, rotation_to, smooth_max, smooth_min, smooth_noise, tube
+from pointpet.phantom.shapes import Canvas, ellipsoid, rotation_to, smooth_max, smooth_noise, tube
 from pointpet.phantom.thorax import cage, diaphragm
 
 
@@ -195,7 +195,8 @@ def _pelvic_organs(canvas: Canvas, patient: Patient, rng: np.random.Generator) -
         _male_organs(canvas, rng)
     urine = float(np.exp(rng.uniform(np.log(8.0), np.log(60.0))))
     layering = 1 - 0.15 * np.clip((patch.y - centre[1]) / 30, -1, 1)
-    canvas.paint(patch, smooth_min(bladder, bladder, 1.0), urine * layering)
+    bladder += 2.2 * smooth_noise(rng, patch.axes, 24)
+    canvas.paint(patch, bladder, urine * layering)
 
 
 def _male_organs(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -67,7 +67,7 @@ OESOPHAGUS_MM = (20.0, 90.0)
 """Least and greatest extent of an oesophageal tumour along z."""
 
 LOOKS = {
-    "default": Look(8.5, 0.40, 3.5, 0.18, 0.27, 0.40, 0.1, 0.0),
+    "default": Look(8.5, 0.40, 3.5, 0.18, 0.26, 0.38, 0.06, 0.0),
     "hard": Look(6.8, 0.40, 3.4, 0.20, 0.28, 0.42, 0.22, 0.3),
     "disease": Look(7.0, 0.45, 3.0, 0.18, 0.27, 0.35, 0.3, 0.0),
 }

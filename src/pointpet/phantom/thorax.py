@@ -96,10 +96,12 @@ def _lung_value(patch: Patch, rng: np.random.Generator) -> Field:
 def _mediastinum(canvas: Canvas, blood: float, rng: np.random.Generator) -> None:
     box = canvas.box((-36, -70, 380), (36, 92, 612))
     spine_y = SPINE_Y(box.z).astype(np.float32)
-    middle = spine_y + 46
-    core = ((box.x / 27) ** 2 + ((box.y - middle) / 42) ** 2 - 1) * 15
+    depth = np.interp(box.z.ravel(), [380, 545, 612], [42, 38, 16])[None, None, :]
+    middle = spine_y + 4 + depth
+    core = ((box.x / 27) ** 2 + ((box.y - middle) / depth) ** 2 - 1) * 15
+    ends = np.maximum(390 - box.z, 0.6 * (box.z - 598))
     texture = 1 + 0.1 * smooth_noise(rng, box.axes, 14)
-    canvas.paint(box, np.maximum(core, 390 - box.z), np.float32(blood * 0.62) * texture)
+    canvas.paint(box, smooth_max(core, ends + np.zeros_like(core), 12), np.float32(blood * 0.62) * texture)
 
 
 def _front(z: float, offset: float) -> float:

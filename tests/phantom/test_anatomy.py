@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pointpet.phantom.abdomen import paint_abdomen
-from pointpet.phantom.body import SPINE_Y, draw_patient
+from pointpet.phantom.body import SPINE_Y, draw_patient, paint_body
 from pointpet.phantom.distractors import paint_distractors
 from pointpet.phantom.head import paint_head
 from pointpet.phantom.lesions import draw_latents
@@ -121,6 +121,19 @@ def test_distractors_add_uptake_only() -> None:
         paint_distractors(canvas, patient, thorax, np.random.default_rng(seed))
         added.append(float((canvas.activity - before).max()))
     assert max(added) > 3
+
+
+def test_distractors_stay_inside_the_body() -> None:
+    patient = draw_patient(np.random.default_rng(1))
+    canvas = Canvas([np.arange(-290, 290, 5.0), np.arange(-160, 160, 5.0), np.arange(-120, 900, 5.0)])
+    paint_body(canvas, patient, np.random.default_rng(1))
+    thorax = paint_thorax(canvas, np.random.default_rng(1), breath_mm=0.0)
+    before = canvas.activity.copy()
+    for seed in range(12):
+        canvas.activity[:] = before
+        paint_distractors(canvas, patient, thorax, np.random.default_rng(seed))
+        added = canvas.activity - before > 1
+        assert added[before < 0.1].sum() <= 0.1 * added.sum()
 
 
 def test_scattered_lesions_number_one_to_forty_with_the_largest_first(chest: tuple[Canvas, Thorax]) -> None:

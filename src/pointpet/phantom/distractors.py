@@ -38,14 +38,14 @@ def _blob(canvas: Canvas, centre: np.ndarray, radius: float, suv: float, rng: np
 def _injection_site(canvas: Canvas, patient: Patient, rng: np.random.Generator) -> None:
     side = 1 if rng.random() < 0.5 else -1
     path, _ = arm_path(patient, side, np.random.default_rng(0))
-    place = path[-3 if not patient.arms_up else -2] + rng.normal(0, 12, 3)
-    _blob(canvas, place + np.array([0, 18, 0]), float(rng.uniform(6, 14)), float(rng.uniform(6, 30)), rng)
+    place = path[-3 if not patient.arms_up else -2] + rng.normal(0, 6, 3)
+    _blob(canvas, place + np.array([0, 9, 0]), float(rng.uniform(6, 14)), float(rng.uniform(6, 30)), rng)
 
 
 def _hot_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
     start = np.array([rng.uniform(-80, 80), rng.uniform(10, 50), rng.uniform(140, 280)])
-    steps = np.cumsum(rng.normal(0, 16, (6, 3)), axis=0)
-    patch, shape, _ = tube(canvas, start + steps, rng.uniform(9, 14))
+    path = np.clip(start + np.cumsum(rng.normal(0, 16, (6, 3)), axis=0), (-84, -4, 118), (84, 60, 285))
+    patch, shape, _ = tube(canvas, path, rng.uniform(9, 14))
     suv = rng.uniform(3, 9)
     canvas.paint(patch, shape, suv * np.exp(0.3 * smooth_noise(rng, patch.axes, 14)))
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pointpet.io.pet import read_any_mask
 from scipy.stats import bootstrap
 
 from pointpet._version import __version__
@@ -26,6 +25,7 @@ from pointpet.core import Case
 from pointpet.evaluate.overlap import dice
 from pointpet.io.artefacts import write_text
 from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.pet import read_any_mask
 from pointpet.localise import segment_point
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.pipeline.config import Configuration, load_configuration

@@ -167,7 +167,7 @@ class TestReferenceTime:
         assert scaling.reference_time == datetime(2025, 1, 1, 11)
 
     def test_part_of_a_ge_series_leads_back_to_series_time(self):
-        """As in the STS cohort: slices of the fourth bed only, 915 s after Series Time and so in Frame Reference Time."""
+        """As in the STS cohort: slices of the fourth bed alone, 915 s after Series Time by Frame Reference Time too."""
         scaling = suv_scaling(
             header(
                 manufacturer="GE MEDICAL SYSTEMS",

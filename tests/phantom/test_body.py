@@ -50,7 +50,7 @@ def test_fat_surrounds_muscle(patients: list[Patient]) -> None:
 
 def test_arms_raised_stay_above_the_shoulder_and_lowered_ones_below(patients: list[Patient]) -> None:
     for patient in patients[:20]:
-        path, _ = arm_path(patient, 1, np.random.default_rng(0))
+        path, _ = arm_path(patient, 1)
         assert (path[-1, 2] > 700) == patient.arms_up
         assert (path[:, 0] > 0).all()
         wide, _ = half_extent_mm(patient)

@@ -115,6 +115,7 @@ class Patient:
         fat_mm: thickness of the subcutaneous fat at the waist.
         arms_up: raised beside the head, else along the body.
         top_mm, bottom_mm: ends of the scan in the reference frame.
+        arms: posture of the left and the right arm, four numbers from -1 to 1 each.
     """
 
     sex: str
@@ -125,6 +126,7 @@ class Patient:
     arms_up: bool
     top_mm: float
     bottom_mm: float
+    arms: tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def draw_patient(rng: np.random.Generator) -> Patient:
@@ -148,7 +150,12 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         arms_up=bool(rng.random() < 0.65),
         top_mm=top_mm,
         bottom_mm=top_mm - length_mm,
+        arms=(_posture(rng), _posture(rng)),
     )
+
+
+def _posture(rng: np.random.Generator) -> tuple[float, ...]:
+    return tuple(float(share) for share in rng.uniform(-1, 1, 4))
 
 
 def half_extent_mm(patient: Patient) -> tuple[float, float]:
@@ -201,7 +208,7 @@ def _outline(coarse: Canvas, patient: Patient, rng: np.random.Generator) -> Fiel
     outline = smooth_min(_torso(everything, patient), _legs(everything, patient, rng), 14)
     outline = smooth_min(outline, _head(everything, rng), 24)
     for side in (-1, 1):
-        path, radii = arm_path(patient, side, rng)
+        path, radii = arm_path(patient, side)
         patch, limb, _ = tube(coarse, path, radii, margin=30)
         outline[patch.slices] = smooth_min(outline[patch.slices], limb, 22)
     if patient.sex == "F":
@@ -253,19 +260,19 @@ def _breasts(patch: Patch, patient: Patient) -> Field:
     return np.minimum(*pair)
 
 
-def arm_path(patient: Patient, side: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Joints of one arm (N, 3) and the limb's radius there."""
+def arm_path(patient: Patient, side: int) -> tuple[NDArray, NDArray]:
+    """Joints (N, 3) of the arm on `side` (1 right, -1 left) and the limb's radius there."""
     wide = 8 + 0.35 * patient.fat_mm
-    jitter = rng.uniform(-10, 10, 4)
+    first, second, third, fourth = patient.arms[0 if side < 0 else 1]
     if patient.arms_up:
-        out, in_front = rng.uniform(-25, 55), rng.uniform(0, 30)
+        out, ahead = 15 + 40 * first, 15 + 15 * second
         joints = [(108, -12, 555), (152 + wide, -14, 606), (184 + wide + 0.4 * out, -4, 680)]
-        joints += [(200 + wide + out, in_front, 790), (196 + 1.1 * out + jitter[2], 1.6 * in_front, 905)]
+        joints += [(200 + wide + out, ahead, 790), (196 + 1.1 * out + 10 * third, 1.6 * ahead, 905)]
         radii = [50, 50, 43, 39, 37]
     else:
+        out, ahead = wide + 10 * third, 10 * fourth
         joints = [(120, -12, 548), (172 + wide, -18, 545), (206 + wide, -24, 420), (212 + wide, -28, 290)]
-        joints += [(205 + wide + jitter[0], 0 + jitter[1], 150), (196 + wide + jitter[0], 25 + jitter[1], 35)]
-        joints += [(190 + wide + jitter[0], 28 + jitter[1], -60)]
+        joints += [(205 + out, ahead, 150), (196 + out, 25 + ahead, 35), (190 + wide, 28 + ahead, -60)]
         radii = [52, 52, 43, 37, 33, 25, 20]
     path = np.array(joints, float) * [side, 1, 1]
     return path, np.array(radii) + 0.25 * patient.fat_mm

@@ -37,7 +37,7 @@ def _blob(canvas: Canvas, centre: np.ndarray, radius: float, suv: float, rng: np
 
 def _injection_site(canvas: Canvas, patient: Patient, rng: np.random.Generator) -> None:
     side = 1 if rng.random() < 0.5 else -1
-    path, _ = arm_path(patient, side, np.random.default_rng(0))
+    path, _ = arm_path(patient, side)
     place = path[-3 if not patient.arms_up else -2] + rng.normal(0, 6, 3)
     _blob(canvas, place + np.array([0, 9, 0]), float(rng.uniform(6, 14)), float(rng.uniform(6, 30)), rng)
 

@@ -115,7 +115,7 @@ def _shoulders(canvas: Canvas, patient: Patient, marrow: float, rng: np.random.G
         ):
             patch, bone, _ = tube(canvas, np.array(path), radius)
             canvas.paint(patch, bone, marrow * rng.uniform(0.45, 0.6))
-        path, _ = arm_path(patient, side, np.random.default_rng(0))
+        path, _ = arm_path(patient, side)
         patch, head, _ = tube(canvas, path[1:2] + np.array([[-side * 4, 0, -6], [side * 4, 0, 6]]), 21.0)
         canvas.paint(patch, head, marrow * 0.55)
         patch, shaft, _ = tube(canvas, path[1:4], 10.0)

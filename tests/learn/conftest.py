@@ -44,6 +44,6 @@ def quick() -> Callable[..., TrainingSettings]:
 
     def settings(**changes: object) -> TrainingSettings:
         base = {"widths": (8,) * 8, "epochs": 3, "batch_size": 8, "patience": 30, "precision": "fp32", "threads": 1}
-        return TrainingSettings(**{**base, **changes})  # type: ignore[arg-type]
+        return TrainingSettings(**{"input_mm": 4.0, "learning_rate": 5e-3, "validation_share": 0.15, **base, **changes})  # type: ignore[arg-type]
 
     return settings

@@ -96,7 +96,7 @@ def test_filling_points_stay_filling() -> None:
         sizes,
         points,
         torch.ones(2, dtype=torch.bool),
-        settings=TrainingSettings(),
+        settings=TrainingSettings(input_mm=4.0),
         random=np.random.default_rng(0),
     )
     assert torch.isnan(moved[:, 1]).all()

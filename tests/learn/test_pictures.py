@@ -26,7 +26,7 @@ def test_a_coarse_pixel_is_the_maximum_of_what_it_covers() -> None:
 def test_suv_is_clipped_to_the_ceiling_and_below_at_zero() -> None:
     picture = body_picture()
     picture[50, 50], picture[50, 60] = 90.0, -3.0
-    values, _ = network_input(picture, 4.0, TrainingSettings())
+    values, _ = network_input(picture, 4.0, TrainingSettings(input_mm=4.0))
     assert (values.min(), values.max()) == (0.0, 1.0)
 
 
@@ -47,13 +47,13 @@ def test_an_empty_picture_is_kept_whole() -> None:
 
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_sides_are_multiples_of_the_stride(stride: int) -> None:
-    values, frame = network_input(body_picture(), 2.0, TrainingSettings(cam_stride=stride))
+    values, frame = network_input(body_picture(), 2.0, TrainingSettings(input_mm=4.0, cam_stride=stride))
     assert values.shape == (frame.height, frame.width)
     assert frame.height % stride == frame.width % stride == 0
 
 
 def test_without_cropping_the_whole_picture_goes_in() -> None:
-    _, frame = network_input(body_picture(), 4.0, TrainingSettings(crop=False, cam_stride=4))
+    _, frame = network_input(body_picture(), 4.0, TrainingSettings(input_mm=4.0, crop=False, cam_stride=4))
     assert (frame.top, frame.left, frame.height, frame.width) == (0, 0, 120, 100)
 
 
@@ -69,13 +69,13 @@ def test_a_point_follows_its_pixel_into_the_input(factor: int, row: int, column:
 
 def test_pasting_undoes_the_crop() -> None:
     picture = body_picture()
-    values, frame = network_input(picture, 4.0, TrainingSettings())
+    values, frame = network_input(picture, 4.0, TrainingSettings(input_mm=4.0))
     np.testing.assert_allclose(frame.paste(values * np.float32(30.0)), picture, rtol=1e-6)
 
 
 def test_pasting_cuts_what_lies_beyond_the_picture() -> None:
     picture = np.ones((30, 30), np.float32)
-    values, frame = network_input(picture, 4.0, TrainingSettings(cam_stride=8))
+    values, frame = network_input(picture, 4.0, TrainingSettings(input_mm=4.0, cam_stride=8))
     assert values.shape == (32, 32)
     np.testing.assert_allclose(frame.paste(np.full((32, 32), 0.5, np.float32)), np.full((30, 30), 0.5))
 

@@ -14,7 +14,7 @@ SPOT = (17, 60)
 
 
 def untrained(**changes: object) -> TrainedNetwork:
-    settings = TrainingSettings(widths=(6,) * 8, **changes)  # type: ignore[arg-type]
+    settings = TrainingSettings(**{"input_mm": 4.0, "widths": (6,) * 8, **changes})  # type: ignore[arg-type]
     torch.manual_seed(2)
     return TrainedNetwork(ViewNetworks(settings, 2), CLASSES, settings, {"epochs": 0})
 

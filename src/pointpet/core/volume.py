@@ -81,7 +81,7 @@ class Grid:
     def is_axis_aligned(self) -> bool:
         """True where each voxel axis runs along its own world axis, in the RAS+ sense (no flip, no obliquity)."""
         matrix = self.affine[:3, :3]
-        off_axis = np.abs(matrix - np.diag(np.diag(matrix))) * (np.array(self.shape) - 1)
+        off_axis = np.abs(matrix - np.diag(np.diag(matrix))) * np.array(self.shape)
         return bool((np.diag(matrix) > 0).all() and off_axis.max() <= GRID_TOLERANCE_MM)
 
     def world(self, indices: NDArray) -> NDArray[np.float64]:

@@ -167,7 +167,7 @@ def _surface_distances_mm(
 
 def _surface_points(voxels: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Indices (N, n_axes) of the surface voxels."""
-    return np.argwhere(voxels & ~binary_erosion(voxels))
+    return np.argwhere(voxels & ~binary_erosion(voxels))  # type: ignore[operator]
 
 
 def _union_box(prediction: NDArray[np.bool_], truth: NDArray[np.bool_]) -> Box | None:

@@ -45,4 +45,4 @@ def sample_slice(
         found = ndimage.map_coordinates(image.voxels, flat, order=1, mode="nearest", prefilter=False)
         limits = np.array(image.grid.shape)[:, None] - 0.5
         found[((flat < -0.5) | (flat > limits)).any(axis=0)] = 0
-    return np.squeeze(found.reshape(shape), axis=axis)
+    return np.squeeze(found.reshape(shape), axis=axis)  # type: ignore[return-value]

@@ -69,9 +69,9 @@ def test_share_is_a_setting(blobs):
     np.testing.assert_array_equal(wide.mask.voxels, volume.voxels > 1.0)
 
 
-@pytest.mark.parametrize(("core", "cold"), [(0.8, True), (1.9, True), (2.1, False)])
+@pytest.mark.parametrize(("core", "cold"), [(0.9, True), (1.1, True), (1.3, False)])
 def test_a_click_into_a_cold_core_is_flagged(blobs, core, cold):
-    volume = blobs.volume((CENTRE, 20.0, 8.0), (CENTRE, 6.0, core))
+    volume = blobs.volume((CENTRE, 20.0, 12.0), (CENTRE, 6.0, core))
     assert (Flag.COLD_POINT in segment_point(volume, CENTRE).flags) is cold
 
 

@@ -82,7 +82,7 @@ class LocaliseSettings:
     large_ml: float = field(default=1000.0, metadata={"doc": "Mask volume in mL above which a case is flagged"})
     cold_suv: float = field(default=1.0, metadata={"doc": "SUV at the click under which it is flagged as cold"})
     cold_share: float = field(
-        default=0.25, metadata={"doc": "Share of the hottest voxel within 20 mm under which a click is flagged as cold"}
+        default=0.1, metadata={"doc": "Share of the hottest voxel within 20 mm under which a click is flagged as cold"}
     )
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pointpet.localise.neighbourhood import Neighbourhood, box_around, closed, opened
+from pointpet.localise.neighbourhood import Neighbourhood, box_around, closed, component_at, fill_holes, opened
 
 SHELL_MM = (6.0, 18.0)
 """Where the local background is read: beyond the scanner's blur at the lesion's edge, nearer than the next organ."""
@@ -24,22 +24,31 @@ def contrast_threshold(around: Neighbourhood, share: float) -> float:
     """
     peak = around.seed_suv
     threshold = share * peak
+    region = around.grow(around.suv >= threshold)
+    # No background lifts the threshold below the first one, so all later components lie inside the first.
+    box = box_around(region, around.spacing_mm, SHELL_MM[1])
+    if box is None:
+        return threshold
+    seed = tuple(at - part.start for at, part in zip(around.seed, box, strict=True))
+    suv, region = around.suv[box], region[box]
+    inside = region
     for _ in range(CONTRAST_STEPS):
-        background = _shell_median(around, around.grow(around.suv >= threshold))
+        background = _shell_median(suv, region, around.spacing_mm)
         if background is None or background >= peak:
             return threshold
         threshold = background + share * (peak - background)
+        region = fill_holes(component_at(inside & (suv >= threshold), seed))
     return threshold
 
 
-def _shell_median(around: Neighbourhood, region: NDArray[np.bool_]) -> float | None:
+def _shell_median(suv: NDArray[np.float32], region: NDArray[np.bool_], spacing_mm: NDArray) -> float | None:
     """Median SUV between 6 and 18 mm outside `region`; None where the region or the shell is empty."""
-    box = box_around(region, around.spacing_mm, SHELL_MM[1])
+    box = box_around(region, spacing_mm, SHELL_MM[1])
     if box is None:
         return None
-    outside = np.asarray(ndimage.distance_transform_edt(~region[box], sampling=around.spacing_mm))
+    outside = np.asarray(ndimage.distance_transform_edt(~region[box], sampling=spacing_mm))
     # Air beyond the body, or beyond the scan, is no tissue.
-    shell = around.suv[box][(outside > SHELL_MM[0]) & (outside <= SHELL_MM[1]) & (around.suv[box] > 0)]
+    shell = suv[box][(outside > SHELL_MM[0]) & (outside <= SHELL_MM[1]) & (suv[box] > 0)]
     return float(np.median(shell)) if shell.size else None
 
 

@@ -1,51 +1,29 @@
 // The viewer: predictions over the images they were made from, and what the reader says of them.
 
-import { getJson, getPacked, getPicture, sendJson } from "./requests.js";
+import { buildList, markCurrent, noteInput, showProgress, startThumbnails } from "./view-list.js";
+import { caseUrl, close, grey, actions, layers, neighbour, packedOnce, session, shown, view } from "./view-state.js";
+import { decide, pending, saveComment, showCorrected, correctAt, undo } from "./view-verdicts.js";
+import { showHead, showLesions, showVerdict, showWords } from "./view-words.js";
 import {
-  accentOnImage, drawContours, drawCross, MAP, Picture, PREDICTION, rgb, TRUTH, veil, Window,
-} from "./picture.js";
-import { SurfaceView } from "./surface.js";
-import {
-  connectWindow, drawSides, element, flagWords, isTyping, layoutSideBySide, movedTo, notice, number, pixelOf,
-  readThumbnails, releaseFocusAfterClicks, toggleTheme,
+  connectWindow, drawSides, element, isTyping, layoutSideBySide, movedTo, notice, number, pixelOf,
+  releaseFocusAfterClicks, toggleTheme,
 } from "./page.js";
+import {
+  accentOnImage, drawContours, drawCross, MAP, Picture, PREDICTION, rgb, TRUTH, veil,
+} from "./picture.js";
+import { getJson, getPacked } from "./requests.js";
+import { SurfaceView } from "./surface.js";
 
-const KEPT = 12;
 const TURN_MS = 110;
-const IDLE_MS = 600;
 const PLANES = ["coronal", "sagittal"];
 const SLICES = ["coronal", "sagittal", "axial"];
 const MAP_FLOOR = 0.1; // a faint haze over the whole body hides the image and says nothing
 
-const session = { study: false, methods: [], method: "", cases: [], current: null, filter: "all", sort: "id", tab: "mips" };
-const view = { detail: null, mips: null, overlays: null, slices: null, point: null, lesion: 0, corrects: false, frame: 0 };
-const layers = { map: true, prediction: true, truth: true };
-const thumbnails = new Map();
-const history = []; // { method, id, before }
-const kept = new Map(); // address -> promise of its packed answer
-
-const grey = new Window(7);
 const pictures = {};
 const slices = {};
 let turning = null;
 let surface = null;
 let plays = true;
-let lastInput = 0;
-let pending = 0;
-
-const current = () => session.cases.find((item) => item.id === session.current);
-const caseUrl = (rest = "") => `/api/results/${session.method}/${session.current}${rest}`;
-const close = { label: "Close", run: () => notice(null) };
-
-function packedOnce(url) {
-  if (!kept.has(url)) {
-    const promise = getPacked(url);
-    promise.catch(() => kept.delete(url));
-    kept.set(url, promise);
-    while (kept.size > KEPT * 3) kept.delete(kept.keys().next().value);
-  }
-  return kept.get(url);
-}
 
 // ---------------------------------------------------------------- the case on the screen
 
@@ -198,321 +176,6 @@ function clicked(point) {
   if (view.corrects) correctAt(point);
 }
 
-// ---------------------------------------------------------------- verdicts
-
-async function send(method, id, review, { remembers = true } = {}) {
-  const detail = id === session.current && method === session.method ? view.detail : null;
-  const before = detail?.review ?? (await getJson(`/api/results/${method}/${id}`)).review;
-  pending += 1;
-  showState("saving", "Saving");
-  try {
-    const saved = await sendJson("PUT", `/api/results/${method}/${id}/review`, review);
-    if (remembers) history.push({ method, id, before });
-    if (detail) detail.review = saved;
-    const item = method === session.method ? session.cases.find((one) => one.id === id) : null;
-    if (item) {
-      item.verdict = saved.verdict;
-      refreshItem(item);
-    }
-    showState("saved", "Saved");
-    showProgress();
-    if (id === session.current) showVerdict();
-    return true;
-  } catch (error) {
-    showState("failed", "Not saved");
-    notice(`Not saved: ${error.message}`, close);
-    return false;
-  } finally {
-    pending -= 1;
-  }
-}
-
-function showState(kind, text) {
-  element("state").dataset.kind = kind;
-  element("state").textContent = text;
-}
-
-const typed = () => element("comment").value.trim();
-
-async function decide(verdict) {
-  if (!view.detail) return;
-  if (verdict === "corrected") {
-    startCorrection();
-    return;
-  }
-  view.corrects = false;
-  const takesBack = view.detail.review.verdict === verdict;
-  const next = takesBack ? null : nextOpen();
-  const saved = await send(session.method, session.current, { verdict: takesBack ? "" : verdict, comment: typed() });
-  if (saved && !takesBack) element("spoken").textContent = `${session.current} ${verdict}. Saved.`;
-  if (saved && next) open(next.id);
-}
-
-function startCorrection() {
-  if (!view.detail.has_volume) {
-    notice("A correction needs the scan: start the viewer with --images.", close);
-    return;
-  }
-  view.corrects = !view.corrects;
-  if (session.tab !== "slices") setTab("mips");
-  showVerdict();
-}
-
-async function correctAt(point) {
-  view.corrects = false;
-  if (await send(session.method, session.current, { verdict: "corrected", point, comment: typed() })) showCorrected(point);
-}
-
-async function showCorrected([x, y, z]) {
-  const id = session.current;
-  try {
-    const found = await packedOnce(`/api/cases/${id}/lesion?x=${x}&y=${y}&z=${z}`);
-    if (id !== session.current) return;
-    view.corrected = found.header;
-    setPoint([x, y, z]);
-    showVerdict();
-  } catch (error) {
-    notice(`No outline: ${error.message}`, close);
-  }
-}
-
-async function saveComment() {
-  const review = view.detail?.review;
-  if (!review || typed() === review.comment) return;
-  await send(session.method, session.current, { verdict: review.verdict, point: review.point, comment: typed() });
-}
-
-async function undo() {
-  const last = history.pop();
-  if (!last) return;
-  if (last.method !== session.method) await setMethod(last.method);
-  if (last.id !== session.current) await open(last.id);
-  await send(last.method, last.id, last.before, { remembers: false });
-  element("comment").value = last.before.comment;
-  view.corrected = null;
-  if (last.before.point) showCorrected(last.before.point);
-  draw();
-}
-
-// ---------------------------------------------------------------- list
-
-function shown() {
-  const keeps = { all: () => true, open: (item) => !item.verdict, flagged: (item) => item.flags.length > 0 }[session.filter];
-  const low = (value) => (value === null || value === undefined ? Infinity : value);
-  const order = {
-    id: () => 0,
-    dice: (a, b) => low(a.dice) - low(b.dice),
-    confidence: (a, b) => low(a.confidence) - low(b.confidence),
-    mtv: (a, b) => b.mtv_ml - a.mtv_ml,
-  }[session.sort];
-  return session.cases.filter((item) => keeps(item) || item.id === session.current).sort((a, b) => order(a, b) || 0);
-}
-
-function neighbour(step) {
-  const list = shown();
-  return list[list.findIndex((item) => item.id === session.current) + step];
-}
-
-function nextOpen() {
-  const list = shown();
-  const start = list.findIndex((item) => item.id === session.current);
-  const turned = [...list.slice(start + 1), ...list.slice(0, start)];
-  return turned.find((item) => !item.verdict) ?? null;
-}
-
-function buildList() {
-  element("cases").replaceChildren(...shown().map((item) => {
-    const line = document.createElement("li");
-    line.id = `case-${item.id}`;
-    const button = document.createElement("button");
-    button.innerHTML = '<img class="thumb" alt=""><span class="words"><span class="name"></span><span class="about"></span></span><span class="value"></span><i class="dot"></i>';
-    button.addEventListener("click", () => open(item.id));
-    line.append(button);
-    return line;
-  }));
-  shown().forEach(refreshItem);
-  markCurrent();
-}
-
-function refreshItem(item) {
-  const button = element(`case-${item.id}`)?.firstChild;
-  if (!button) return;
-  button.querySelector(".name").textContent = item.id;
-  const wrong = item.label && item.predicted && item.label !== item.predicted;
-  const about = button.querySelector(".about");
-  about.textContent = wrong ? `${item.predicted}, wrong` : item.predicted ?? item.label ?? "";
-  about.title = wrong ? `predicted ${item.predicted}, is ${item.label}` : "";
-  about.classList.toggle("flagged", Boolean(wrong));
-  const shows = { confidence: item.confidence, mtv: item.mtv_ml }[session.sort] ?? item.dice ?? item.confidence;
-  const value = button.querySelector(".value");
-  value.textContent = shows === null || shows === undefined ? "" : session.sort === "mtv" ? `${number(shows)} mL` : shows.toFixed(2);
-  value.classList.toggle("flagged", item.flags.length > 0);
-  value.title = item.flags.map(flagWords).join(". ");
-  button.querySelector(".dot").dataset.status = item.verdict || "open";
-  const words = [item.id, about.textContent, value.textContent, item.verdict || "open", ...item.flags.map(flagWords)];
-  button.setAttribute("aria-label", words.filter(Boolean).join(", "));
-  const image = button.querySelector("img");
-  const thumbnail = thumbnails.get(item.id);
-  if (thumbnail && thumbnail !== "none") {
-    image.src = thumbnail;
-    image.dataset.ready = "true";
-  } else if (!image.src) image.src = "/assets/blank.svg";
-}
-
-function markCurrent() {
-  document.querySelectorAll('#cases [aria-current="true"]').forEach((button) => button.removeAttribute("aria-current"));
-  if (session.current && !element(`case-${session.current}`)) buildList();
-  const button = element(`case-${session.current}`)?.firstChild;
-  button?.setAttribute("aria-current", "true");
-  button?.scrollIntoView({ block: "nearest" });
-}
-
-async function readThumbnail(id) {
-  try {
-    thumbnails.set(id, await getPicture(`/api/cases/${id}/thumbnail`));
-  } catch (error) {
-    if (error.status === 0) return false;
-    thumbnails.set(id, "none");
-  }
-  const item = session.cases.find((one) => one.id === id);
-  if (item) refreshItem(item);
-  return true;
-}
-
-function showProgress() {
-  const total = session.cases.length;
-  const done = session.cases.filter((item) => item.verdict).length;
-  element("progress").querySelector(".done").style.width = `${(100 * done) / Math.max(total, 1)}%`;
-  element("progress").setAttribute("aria-valuenow", done);
-  element("progress").setAttribute("aria-valuemax", total);
-  element("progress-text").textContent = `${done} of ${total} reviewed`;
-}
-
-// ---------------------------------------------------------------- words
-
-function showHead() {
-  const list = shown();
-  element("case-name").textContent = session.current;
-  element("previous").disabled = !neighbour(-1);
-  element("next").disabled = !neighbour(1);
-  element("undo").disabled = !history.length;
-  const place = `${list.findIndex((item) => item.id === session.current) + 1} of ${list.length}`;
-  element("case-hint").textContent = view.corrects ? "Click the tumour: its mask is drawn and saved" : place;
-}
-
-function showWords() {
-  element("comment").value = view.detail.review.comment;
-  showClasses();
-  showMeasures();
-  const flags = view.detail.flags ?? [];
-  element("flags").hidden = !flags.length;
-  element("flags").textContent = flags.map(flagWords).join(". ");
-  showLesions();
-  showVerdict();
-}
-
-function row(term, value, className = "") {
-  const name = document.createElement("dt");
-  const text = document.createElement("dd");
-  name.textContent = term;
-  if (value instanceof Node) text.append(value);
-  else text.textContent = value;
-  if (className) name.className = className;
-  return [name, text];
-}
-
-function showClasses() {
-  const { probabilities, predicted, label } = view.detail;
-  const entries = Object.entries(probabilities ?? {});
-  const list = element("classes");
-  list.parentElement.hidden = !entries.length && !label;
-  if (!entries.length) {
-    list.replaceChildren(...row(label ? `${label} (given)` : "", ""));
-    return;
-  }
-  list.replaceChildren(...entries.flatMap(([name, value]) => {
-    const track = document.createElement("div");
-    track.className = "bar-track";
-    const fill = document.createElement("i");
-    fill.style.width = `${100 * value}%`;
-    track.append(fill);
-    const [term, bar] = row(name, track, name === predicted ? "chosen" : "");
-    if (name === label) {
-      const mark = document.createElement("span");
-      mark.className = "truth-mark";
-      mark.textContent = " true";
-      term.append(mark);
-    }
-    const share = document.createElement("dd");
-    share.textContent = value.toFixed(2);
-    return [term, bar, share];
-  }));
-}
-
-const MEASURES = [["dice", "Dice", "", 2], ["nsd_2mm", "Surface 2 mm", "", 2], ["hd95_mm", "HD95", "mm", 3],
-  ["sensitivity", "Sensitivity", "", 2], ["fp_ml", "Outside", "mL", 3], ["fn_ml", "Missed", "mL", 3]];
-
-function showMeasures() {
-  const measures = view.detail.measures ?? {};
-  const known = MEASURES.filter(([name]) => measures[name] !== null && measures[name] !== undefined);
-  element("measures-section").hidden = !known.length;
-  element("measures").replaceChildren(...known.map(([name, words, unit, digits]) => {
-    const cell = document.createElement("div");
-    const [term, value] = row(words, digits === 2 ? measures[name].toFixed(2) : number(measures[name]));
-    if (unit) {
-      const small = document.createElement("small");
-      small.textContent = ` ${unit}`;
-      value.append(small);
-    }
-    cell.append(term, value);
-    return cell;
-  }));
-}
-
-function showLesions() {
-  const lesions = view.detail?.lesions ?? [];
-  const table = element("lesions");
-  const head = document.createElement("tr");
-  for (const words of ["", "SUVmax", "SUVmean", "MTV mL", "TLG g"]) {
-    const cell = document.createElement("th");
-    cell.textContent = words;
-    cell.scope = "col";
-    head.append(cell);
-  }
-  const rows = lesions.map((lesion, index) => {
-    const line = document.createElement("tr");
-    if (index === view.lesion) line.setAttribute("aria-current", "true");
-    const button = document.createElement("button");
-    button.textContent = lesion.number;
-    button.setAttribute("aria-label", `Go to lesion ${lesion.number}`);
-    button.addEventListener("click", () => jumpTo(index));
-    const first = document.createElement("td");
-    first.append(button);
-    line.append(first);
-    for (const name of ["suv_max", "suv_mean", "mtv_ml", "tlg_g"]) {
-      const cell = document.createElement("td");
-      cell.textContent = number(lesion[name]);
-      line.append(cell);
-    }
-    return line;
-  });
-  if (!rows.length) {
-    const line = document.createElement("tr");
-    line.innerHTML = '<td class="none" colspan="5">No lesion was drawn</td>';
-    rows.push(line);
-  }
-  table.replaceChildren(...(lesions.length ? [head] : []), ...rows);
-}
-
-function showVerdict() {
-  const verdict = view.detail?.review.verdict ?? "";
-  document.querySelectorAll("[data-verdict]").forEach((button) => {
-    button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
-    button.dataset.waiting = String(button.dataset.verdict === "corrected" && view.corrects);
-  });
-  showHead();
-}
-
 // ---------------------------------------------------------------- drawing
 
 function draw() {
@@ -564,7 +227,7 @@ async function showTab() {
   element("view").dataset.tab = session.tab;
   if (!view.mips) return;
   if (session.tab !== "mips" && session.tab !== "surface" && !view.detail.has_volume) {
-    element("blank").textContent = "Slices and rotation need the scan: start the viewer with --images.";
+    element("blank").textContent = "This needs the scan. Start the viewer with the option --images.";
     element("view").dataset.blank = "true";
     return;
   }
@@ -704,7 +367,7 @@ const KEYS = {
 };
 
 function onKey(event) {
-  lastInput = performance.now();
+  noteInput();
   if (element("keys").open) return;
   if (isTyping(event.target)) {
     if (event.key === "Escape") event.target.blur();
@@ -717,7 +380,7 @@ function onKey(event) {
     return;
   }
   if (withControl || event.altKey) return;
-  const onControl = event.target instanceof Element && event.target.matches("button, input");
+  const onControl = event.target instanceof Element && event.target.matches(":not(dialog *):is(button, input)");
   if (onControl && ["Enter", " ", "ArrowLeft", "ArrowRight"].includes(event.key)) return;
   const run = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!run) return;
@@ -731,6 +394,8 @@ function setPlaying(on) {
 }
 
 // ---------------------------------------------------------------- start
+
+Object.assign(actions, { open, setTab, setPoint, draw, setMethod, jumpTo });
 
 function connect() {
   for (const plane of PLANES) {
@@ -793,7 +458,7 @@ function connectControls() {
   });
   element("comment").addEventListener("blur", saveComment);
   document.addEventListener("keydown", onKey);
-  document.addEventListener("pointermove", () => { lastInput = performance.now(); });
+  document.addEventListener("pointermove", noteInput);
   window.addEventListener("beforeunload", (event) => { if (pending) event.preventDefault(); });
 }
 
@@ -801,17 +466,13 @@ async function start() {
   connect();
   blank("Reading the results");
   const results = await getJson("/api/results");
-  session.study = results.study;
   session.methods = results.methods;
   element("title").textContent = results.name;
   document.title = `${results.name} · pointpet view`;
   element("method").replaceChildren(...results.methods.map((name) => new Option(name, name)));
   element("method").disabled = results.methods.length < 2;
   await setMethod(results.methods[0]);
-  const wants = () => shown().filter((item) => item.has_mips && !thumbnails.has(item.id))
-    .map(({ id }) => ({ id, line: element(`case-${id}`) }));
-  const busy = () => performance.now() - lastInput < IDLE_MS || pending > 0;
-  readThumbnails({ list: element("cases"), wanted: wants, busy, read: readThumbnail });
+  startThumbnails();
 }
 
 start().catch((error) => {

@@ -4,7 +4,7 @@ import {
   actions, current, finished, grey, hasPoint, history, isLeft, lesionCount, neighbour, pictures, session, slices, view,
 } from "./annotate-state.js";
 import { drawSides, element, flagWords, layoutSideBySide, notice, number, pixelOf } from "./page.js";
-import { accentOnImage, drawContours, drawCross, drawMarker } from "./picture.js";
+import { accentOnImage, drawOutlines, drawCross, drawMarker } from "./picture.js";
 import { close } from "./annotate-saving.js";
 import { getPacked } from "./requests.js";
 
@@ -101,7 +101,7 @@ export function drawOnMip(plane, context, place, picture) {
   drawSides(context, plane, picture.width, grey.inverted);
   const marked = markedPixels(plane);
   if (session.outline) {
-    for (const entry of view.lesions) drawContours(context, entry.value?.header.mips[plane], place, colour);
+    drawOutlines(context, place, view.lesions.map((entry) => ({ contours: entry.value?.header.mips[plane], colour })));
   }
   const several = marked.length > 1;
   marked.forEach((pixel, index) => {
@@ -122,7 +122,7 @@ export function drawOnSlice(name, context, place, slice) {
   const found = view.lesions[view.lesion]?.value;
   const point = current()?.points[view.lesion];
   if (!found || !point || !slice.image) return;
-  if (session.outline) drawContours(context, found.header.slices[name], place, accentOnImage());
+  if (session.outline) drawOutlines(context, place, [{ contours: found.header.slices[name], colour: accentOnImage() }]);
   drawCross(context, place(...pixelOf(name, point, found.header.frame)), slice.width, slice.height, 0.55, accentOnImage());
 }
 

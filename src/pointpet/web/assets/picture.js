@@ -305,29 +305,36 @@ export function drawCross(context, [x, y], width, height, strength = 0.7, colour
   context.restore();
 }
 
-// Closed lines of (row, column), with a light edge so that they show on black and on white.
-export function drawContours(context, contours, place, colour, { width = 1.5, dash = [] } = {}) {
-  if (!contours?.length) return;
-  const path = new Path2D();
-  for (const line of contours) {
-    line.forEach(([row, column], index) => {
-      const [x, y] = place(row, column);
-      if (index) path.lineTo(x, y);
-      else path.moveTo(x, y);
-    });
-    path.closePath();
-  }
+// Outlines: `[{ contours, colour, width, dash }]`, contours being closed lines of (row, column). A light edge lies below
+// all of them, so that they show on black and on white and none hides another.
+export function drawOutlines(context, place, outlines) {
+  const paths = outlines.filter(({ contours }) => contours?.length).map(({ contours, ...look }) => {
+    const path = new Path2D();
+    for (const line of contours) {
+      line.forEach(([row, column], index) => {
+        const [x, y] = place(row, column);
+        if (index) path.lineTo(x, y);
+        else path.moveTo(x, y);
+      });
+      path.closePath();
+    }
+    return { path, width: 1.5, dash: [], ...look };
+  });
   context.save();
   context.lineJoin = "round";
   context.globalAlpha = 0.75;
   context.strokeStyle = "#ffffff";
-  context.lineWidth = width + 1.5;
-  context.stroke(path);
+  for (const { path, width } of paths) {
+    context.lineWidth = width + 1.5;
+    context.stroke(path);
+  }
   context.globalAlpha = 1;
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.setLineDash(dash);
-  context.stroke(path);
+  for (const { path, width, colour, dash } of paths) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.setLineDash(dash);
+    context.stroke(path);
+  }
   context.restore();
 }
 

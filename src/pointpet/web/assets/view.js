@@ -9,7 +9,7 @@ import {
   releaseFocusAfterClicks, toggleTheme,
 } from "./page.js";
 import {
-  accentOnImage, drawContours, drawCross, MAP, Picture, PREDICTION, rgb, TRUTH, veil,
+  accentOnImage, drawOutlines, drawCross, MAP, Picture, PREDICTION, rgb, TRUTH, veil,
 } from "./picture.js";
 import { getJson, getPacked } from "./requests.js";
 import { SurfaceView } from "./surface.js";
@@ -184,9 +184,11 @@ function draw() {
 }
 
 function drawMasks(context, contours, corrected, place) {
-  if (layers.truth) drawContours(context, contours?.truth, place, TRUTH);
-  if (layers.prediction) drawContours(context, contours?.prediction, place, PREDICTION, { dash: [5, 3] });
-  drawContours(context, corrected, place, accentOnImage(), { width: 2 });
+  drawOutlines(context, place, [
+    { contours: layers.truth ? contours.truth : null, colour: TRUTH, width: 2 },
+    { contours: layers.prediction ? contours.prediction : null, colour: PREDICTION, dash: [5, 4] },
+    { contours: corrected, colour: accentOnImage(), width: 2 },
+  ]);
 }
 
 function drawOnMip(plane, context, place, picture) {
@@ -296,7 +298,7 @@ async function showSurfaces() {
   if (id !== session.current) return;
   const looks = {
     prediction: { colour: rgb(PREDICTION), glass: 0, least: 1 },
-    truth: { colour: rgb(TRUTH), glass: 1, least: 0.4 },
+    truth: { colour: rgb(TRUTH), glass: 1, least: 0.25 },
     body: { colour: [120, 135, 150], glass: 1, least: 0.05 },
   };
   const meshes = Object.entries(looks).filter(([name]) => found.arrays[`${name}_triangles`]).map(([name, look]) => ({

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def pixel(plane: str, point: tuple[float, float, float]) -> tuple[float, float]:
 def click_body(plane: str, point: tuple[float, float, float], revision: int = 0, **more: Any) -> dict[str, Any]:
     row, column = pixel(plane, point)
     return {"plane": plane, "row": row, "column": column, "revision": revision, **more}
+
+
+def at(point: Sequence[float]) -> dict[str, float]:
+    return dict(zip("xyz", point, strict=True))
 
 
 def rows_of(cohort: Path) -> dict[str, dict[str, str]]:
@@ -128,7 +133,7 @@ def test_a_second_lesion_goes_to_points_csv(client: Any, cohort: Path):
 
 
 def test_the_lesion_under_the_click_is_outlined_and_described(client: Any):
-    header, arrays = unpack(client.get("/api/cases/P2/lesion", params=dict(zip("xyz", FIRST, strict=True))).content)
+    header, arrays = unpack(client.get("/api/cases/P2/lesion", params=at(FIRST)).content)
     assert header["lesion"]["suv_max"] == pytest.approx(8.0)
     assert header["lesion"]["mtv_ml"] == pytest.approx(4 / 3 * np.pi * 11**3 / 1000, rel=0.15)
     outline = np.concatenate(header["mips"]["coronal"])
@@ -138,6 +143,26 @@ def test_the_lesion_under_the_click_is_outlined_and_described(client: Any):
     row = frame["cells"][1] - 1 - round((FIRST[1] - frame["origin_mm"][1]) / PIXEL)
     column = frame["cells"][0] - 1 - round((FIRST[0] - frame["origin_mm"][0]) / PIXEL)
     assert arrays["axial"][row, column] == pytest.approx(8.0, abs=0.01)
+
+
+def test_a_resting_mouse_begins_the_outline_and_saves_nothing(client_of: Any, cohort: Path):
+    session = AnnotationSession(cohort)
+    client, before = client_of(annotate_application(session)), cohort.read_bytes()
+    row, column = pixel("coronal", FIRST)
+    place = {"plane": "coronal", "row": row, "column": column}
+    assert client.post("/api/cases/P2/foresee", json=place).status_code == 204
+    begun = list(session.outlines._made)
+    assert cohort.read_bytes() == before
+    point = client.post("/api/cases/P2/click", json=click_body("coronal", FIRST)).json()["points"][0]
+    client.get("/api/cases/P2/lesion", params=at(point))
+    assert list(session.outlines._made) == begun  # the click's outline was found
+    assert client.post("/api/cases/P2/foresee", json={**place, "row": -9}).status_code == 422
+    assert client.post("/api/cases/P9/foresee", json=place).status_code == 404
+
+
+def test_a_failed_outline_is_tried_again(client: Any):
+    for _ in range(2):
+        assert client.get("/api/cases/P2/lesion", params={"x": 9000, "y": 0, "z": 0}).status_code == 422
 
 
 def test_done_label_and_comment_are_saved(client: Any, cohort: Path):

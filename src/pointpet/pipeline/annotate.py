@@ -14,7 +14,7 @@ import numpy as np
 from pointpet.core import Case, CohortError, GeometryError, Plane, PointpetError
 from pointpet.io.annotations import Annotation, own_manifest, read_annotations, save_annotation
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.pipeline.browse import Scan, ScanStore, lesion_at, point_of_click, point_with_depth, require_inside
+from pointpet.pipeline.browse import Outlines, Scan, ScanStore, point_of_click, point_with_depth, require_inside
 
 __all__ = ["Annotation", "AnnotationSession", "CaseState", "Click", "own_manifest"]
 
@@ -73,6 +73,7 @@ class AnnotationSession:
         self._states = {case.case_id: CaseState(case, _annotation(case, notes)) for case in cohort}
         self._lock = Lock()
         self.scans = ScanStore({case.case_id: case for case in cohort})
+        self.outlines = Outlines()
 
     def states(self) -> list[CaseState]:
         """Every case in the manifest's order."""
@@ -105,7 +106,7 @@ class AnnotationSession:
                 scan = self.scans.scan(self.start)
                 if scan.volume is not None:
                     middle = scan.volume.grid.world(np.array(scan.volume.grid.shape) // 2)[0]
-                    lesion_at(scan, middle)
+                    self.outlines.begin(scan, middle)
 
         Thread(target=read, daemon=True).start()
 
@@ -136,6 +137,17 @@ class AnnotationSession:
             state = self._current(case_id, revision)
             place = _with_pixel if scan.volume is None else _with_point
             return self._write(state, replace(place(scan, state.annotation, click), done=False))
+
+    def foresee(self, case_id: str, plane: Plane, row: float, column: float) -> None:
+        """Begin the outline that a click at this place of a MIP would draw; nothing is saved.
+
+        Raises:
+            KeyError: no such case.
+            GeometryError: the place is out of range.
+        """
+        scan = self.scans.scan(case_id)
+        if scan.volume is not None:
+            self.outlines.begin(scan, point_of_click(scan, plane, row, column))
 
     def _current(self, case_id: str, revision: int) -> CaseState:
         state = self._states[case_id]

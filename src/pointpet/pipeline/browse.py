@@ -31,6 +31,10 @@ SCAN_BYTES = 1 << 30
 READERS = 3
 """The case on the screen, the next one, and one for the list's thumbnails."""
 
+OUTLINERS = 2
+"""One for the click, beside one that was begun for a place where the mouse rested."""
+
+KEPT_OUTLINES = 64
 KEPT_MIPS = 256
 THUMBNAIL_HEIGHT = 96
 THUMBNAIL_SUV = 8.0
@@ -45,6 +49,10 @@ PEAK_MARGIN_MM = 15.0
 AXIAL = "axial"
 Contours = list[list[list[float]]]
 """Closed lines of (row, column) in picture pixels, 0 at a pixel's centre."""
+
+
+Outlined = tuple[dict[str, Any], dict[str, NDArray[np.float32]]]
+"""What `lesion_at` gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +145,40 @@ class ScanStore:
             self._mips.popitem(last=False)
         while len(self._scans) > 1 and sum(held.size for held in self._scans.values()) > self._budget_bytes:
             self._scans.popitem(last=False)
+
+
+class Outlines:
+    """One-click segmentations by case and point, each made once; the latest stay in memory.
+
+    `begin` starts one without waiting for it: where the mouse rests on a hot spot a click will follow, and its outline
+    is then there already.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._made: OrderedDict[tuple[str, tuple[float, ...]], Future[Outlined]] = OrderedDict()
+        self._makers = ThreadPoolExecutor(OUTLINERS, thread_name_prefix="outline")
+
+    def begin(self, scan: Scan, point_mm: Sequence[float] | NDArray) -> Future[Outlined]:
+        """Start `lesion_at` for the point, or find the one that was started before."""
+        point = tuple(round(float(value), 2) for value in point_mm)
+        key = (scan.case_id, point)
+        with self._lock:
+            found = self._made.get(key)
+            if found is None or (found.done() and found.exception() is not None):
+                found = self._made[key] = self._makers.submit(lesion_at, scan, point)
+            self._made.move_to_end(key)
+            while len(self._made) > KEPT_OUTLINES:
+                self._made.popitem(last=False)
+        return found
+
+    def get(self, scan: Scan, point_mm: Sequence[float] | NDArray) -> Outlined:
+        """What `lesion_at` gives for the point.
+
+        Raises:
+            GeometryError: it lies outside the volume, or the scan has none.
+        """
+        return self.begin(scan, point_mm).result()
 
 
 def frame_of(mips: MipPair) -> dict[str, Any]:
@@ -264,7 +306,7 @@ def contours_of(picture: NDArray) -> Contours:
 
 def lesion_at(
     scan: Scan, point_mm: Sequence[float] | NDArray, *, rule: str | None = None, radius_mm: float = NEAR_MM
-) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+) -> Outlined:
     """One-click segmentation at the point: its outlines, figures and flags, and the slices about it.
 
     Returns:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pointpet.core import Plane
 from pointpet.pipeline.annotate import Annotation, AnnotationSession, CaseState, Click, StaleError, describe
-from pointpet.pipeline.browse import frame_of, lesion_at, thumbnail
+from pointpet.pipeline.browse import frame_of, thumbnail
 from pointpet.web.application import UnknownCaseError, new_application, packed, without_nan
 
 PRESENCE_S = 12.0
@@ -25,25 +25,30 @@ World = tuple[Number, Number, Number]
 Pixel = tuple[Number, Number]
 
 
-class _Body(BaseModel):
+class PlaceBody(BaseModel):
+    """A place on a MIP."""
+
     model_config = ConfigDict(extra="forbid")
-
-    revision: int
-
-
-class ClickBody(_Body):
-    """A click on a MIP; see `Click`."""
 
     plane: Plane
     row: Number
     column: Number
+
+
+class ClickBody(PlaceBody):
+    """A click on a MIP; see `Click`."""
+
+    revision: int
     lesion: Annotated[int, Field(ge=0, lt=MOST_POINTS)] = 0
     keeps_point: bool = False
 
 
-class AnnotationBody(_Body):
+class AnnotationBody(BaseModel):
     """All that is said of a case; see `Annotation`."""
 
+    model_config = ConfigDict(extra="forbid")
+
+    revision: int
     label: Annotated[str, Field(max_length=64)]
     points: Annotated[list[World], Field(max_length=MOST_POINTS)]
     pixels: dict[Plane, Annotated[list[Pixel], Field(max_length=MOST_POINTS)]]
@@ -132,7 +137,12 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
         z: Annotated[float, Query(allow_inf_nan=False)],
     ) -> Response:
         known(case_id)
-        return packed(*lesion_at(session.scans.scan(case_id), (x, y, z)))
+        return packed(*session.outlines.get(session.scans.scan(case_id), (x, y, z)))
+
+    @app.post("/api/cases/{case_id}/foresee", status_code=204)
+    def foresee(case_id: str, body: PlaceBody) -> None:
+        known(case_id)
+        session.foresee(case_id, body.plane, body.row, body.column)
 
     @app.post("/api/cases/{case_id}/click")
     def click(case_id: str, body: ClickBody) -> dict[str, Any]:

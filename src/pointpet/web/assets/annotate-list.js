@@ -5,7 +5,7 @@ import { actions, hasPoint, isLeft, lesionCount, session, shown, status } from "
 import { element, readThumbnails } from "./page.js";
 import { getPicture } from "./requests.js";
 
-const IDLE_MS = 600; // thumbnails are read only while nobody works
+const IDLE_MS = 900; // thumbnails are read only while nobody works
 
 export function buildList() {
   const list = element("cases");
@@ -81,5 +81,6 @@ async function readThumbnail(id) {
 }
 
 export function startThumbnails() {
+  noteInput(); // the next case's pictures come first
   readThumbnails({ list: element("cases"), wanted: withoutThumbnail, busy, read: readThumbnail });
 }

@@ -15,6 +15,8 @@ import { getJson, getPacked, sendJson } from "./requests.js";
 
 const KEPT_CASES = 12;
 const NEAR_MM = 25; // a click on the other view this near in height corrects the depth; farther away it starts anew
+const REST_MS = 60;
+const HOT_SUV = 2;
 const PRESENCE_MS = 4000;
 
 const loaded = new Map(); // case id -> promise of its pictures
@@ -44,6 +46,19 @@ function clickMip(plane, row, column) {
     failed(error);
     draw();
   });
+}
+
+// Where the mouse rests on a hot spot a click will follow: its outline is begun before.
+let resting = 0;
+
+function foresee(plane, row, column) {
+  clearTimeout(resting);
+  if (row === null || !view.mips || !current().has_volume) return;
+  if ((pictures[plane].valueAt(row, column) ?? 0) < HOT_SUV) return;
+  const { id } = current();
+  resting = setTimeout(() => {
+    sendJson("POST", `/api/cases/${id}/foresee`, { plane, row, column }).catch(() => {}); // the click itself will tell
+  }, REST_MS);
 }
 
 // On the view that a point was set from, a click sets it anew; on the other one, near its height, it corrects the depth.
@@ -301,7 +316,10 @@ function connect() {
   for (const plane of ["coronal", "sagittal"]) {
     pictures[plane] = new Picture(element(plane), grey, {
       click: (row, column) => clickMip(plane, row, column),
-      hover: (row, column) => hover(plane, row, column),
+      hover: (row, column) => {
+        hover(plane, row, column);
+        foresee(plane, row, column);
+      },
       draw: (context, place, picture) => drawOnMip(plane, context, place, picture),
     });
     pictures[plane].focusColumn = () => markedPixels(plane)[view.lesion]?.[1] ?? null;

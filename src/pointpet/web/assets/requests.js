@@ -32,7 +32,8 @@ export async function getJson(url) {
 
 export async function sendJson(method, url, body, options = {}) {
   const headers = { "Content-Type": "application/json" };
-  return (await ask(url, { method, headers, body: JSON.stringify(body), ...options })).json();
+  const answer = await ask(url, { method, headers, body: JSON.stringify(body), ...options });
+  return answer.status === 204 ? null : answer.json();
 }
 
 export async function getPicture(url, options) {

@@ -5,7 +5,7 @@ import { actions, session, shown } from "./view-state.js";
 import { element, flagWords, number, readThumbnails } from "./page.js";
 import { getPicture } from "./requests.js";
 
-const IDLE_MS = 600; // thumbnails are read only while nobody works
+const IDLE_MS = 900; // thumbnails are read only while nobody works
 const thumbnails = new Map();
 
 let lastInput = 0;
@@ -80,6 +80,7 @@ export function showProgress() {
 }
 
 export function startThumbnails() {
+  noteInput(); // the next case's pictures come first
   const wanted = () => shown().filter((item) => item.has_mips && !thumbnails.has(item.id))
     .map(({ id }) => ({ id, line: element(`case-${id}`) }));
   const busy = () => performance.now() - lastInput < IDLE_MS || pending > 0;

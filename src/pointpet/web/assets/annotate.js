@@ -15,7 +15,7 @@ import { getJson, getPacked, sendJson } from "./requests.js";
 
 const KEPT_CASES = 12;
 const NEAR_MM = 25; // a click on the other view this near in height corrects the depth; farther away it starts anew
-const REST_MS = 60;
+const REST_MS = 30;
 const HOT_SUV = 2;
 const PRESENCE_MS = 4000;
 

@@ -34,3 +34,12 @@ def test_overwrite_never_empties_a_folder_with_the_users_own_manifest(tmp_path):
     with pytest.raises(OutputError, match=r"holds a cohort\.csv that pointpet did not write"):
         claim_folder(tmp_path, "study", {}, overwrite=True)
     assert (tmp_path / "cohort.csv").exists()
+
+
+def test_overwrite_never_deletes_a_readers_verdicts(tmp_path):
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
+    (tmp_path / "review.csv").write_text("case_id,verdict\n")
+    with pytest.raises(OutputError, match=r"holds review\.csv, a reader's verdicts"):
+        claim_folder(tmp_path, "study", {"seed": 2}, overwrite=True)
+    assert (tmp_path / "review.csv").exists()
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)

@@ -33,6 +33,7 @@ def claim_folder(out: Path, kind: str, request: Mapping[str, Any], *, overwrite:
                 f"holds the output of another run ({held.get('kind', 'unknown')} with other settings or inputs)",
                 "Choose another folder, or pass --overwrite",
             )
+        _refuse_reviewed(out)
         _empty(out)
     elif _visible(out):
         if not overwrite:
@@ -43,6 +44,7 @@ def claim_folder(out: Path, kind: str, request: Mapping[str, Any], *, overwrite:
                 "Choose an empty folder, or pass --overwrite to replace its contents",
             )
         _refuse_precious(out)
+        _refuse_reviewed(out)
         _empty(out)
     write_json(marker, {"kind": kind, "digest": digest})
 
@@ -60,6 +62,17 @@ def _refuse_precious(out: Path) -> None:
             f"output folder {out.name}",
             "holds a cohort.csv that pointpet did not write, or contains the working directory",
             "Choose another folder",
+        )
+
+
+def _refuse_reviewed(out: Path) -> None:
+    """A reader's verdicts cannot be made again by any command, so `--overwrite` does not delete them."""
+    if (out / "review.csv").exists():
+        raise OutputError(
+            "PP-OUTPUT-REVIEWED",
+            f"output folder {out.name}",
+            "holds review.csv, a reader's verdicts",
+            "Move review.csv away first, or choose another folder",
         )
 
 

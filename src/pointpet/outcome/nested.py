@@ -42,8 +42,8 @@ class Samples:
         return Samples(
             self.values[rows],
             self.truth[rows],
-            [self.patients[row] for row in rows],
-            [self.sites[row] for row in rows],
+            [str(self.patients[row]) for row in rows.tolist()],
+            [self.sites[row] for row in rows.tolist()],
         )
 
 

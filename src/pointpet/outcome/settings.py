@@ -45,10 +45,9 @@ class OutcomeSettings:
     survival: bool = _option(True, "where time_days and event are known, risk groups and survival by Cox's model")
 
     def __post_init__(self) -> None:
+        given = vars(self)
         faults: list[PointpetError] = [
-            ConfigError(
-                "PP-CONFIG-RANGE", f"outcome.{name}", f"must be {rule}, got {getattr(self, name)}", "Correct it"
-            )
+            ConfigError("PP-CONFIG-RANGE", f"outcome.{name}", f"must be {rule}, got {given[name]}", "Correct it")
             for name, rule, holds in (
                 ("inner_folds", "2 or more", self.inner_folds >= 2),
                 ("min_events", "4 or more", self.min_events >= 4),

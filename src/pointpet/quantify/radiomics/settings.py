@@ -1,0 +1,56 @@
+"""Every choice of the radiomics, with its meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pointpet.core import ConfigError, Faults, PointpetError
+
+VOLUME_INTERPOLATIONS = ("nearest", "linear", "cubic")
+MASK_INTERPOLATIONS = ("nearest", "linear")
+SPACING_RANGE_MM = (0.5, 10.0)
+BIN_RANGE_SUV = (0.01, 10.0)
+
+
+def _option(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class RadiomicsSettings:
+    """IBSI radiomics; grey levels are bins of a fixed size from SUV 0, texture matrices 3D and merged over directions.
+
+    Source: Zwanenburg et al., Radiology 2020;295:328-338 and the IBSI reference manual, 2.4 (interpolation), 2.7
+    (fixed bin size); bin size in SUV: Leijenaar et al., Sci Rep 2015;5:11075; 0.25 with cubes of 2 to 3 mm: Pfaehler
+    et al., EJNMMI Res 2021;11:4 for the range in use.
+
+    Raises:
+        ConfigError: one value is out of its range. Faults: several are.
+    """
+
+    spacing_mm: float | None = _option(
+        3.0, "Edge in mm of the cubes that PET and mask are resampled to, 2 or 3 for PET; null: the PET's own grid"
+    )
+    bin_suv: float = _option(0.25, "Size of a grey level in SUV (fixed bin size, the first bin begins at SUV 0)")
+    interpolation: str = _option("cubic", "How the PET is resampled: nearest, linear or cubic (B-spline)")
+    mask_interpolation: str = _option(
+        "linear", "How the mask is resampled: nearest or linear (a share of 0.5 is inside)"
+    )
+
+    def __post_init__(self) -> None:
+        faults: list[PointpetError] = []
+        for name, bounds in (("spacing_mm", SPACING_RANGE_MM), ("bin_suv", BIN_RANGE_SUV)):
+            value = getattr(self, name)
+            if value is not None and not bounds[0] <= value <= bounds[1]:
+                faults.append(_fault("PP-CONFIG-RANGE", name, f"must lie in {bounds[0]} to {bounds[1]}, got {value}"))
+        for name, choices in (("interpolation", VOLUME_INTERPOLATIONS), ("mask_interpolation", MASK_INTERPOLATIONS)):
+            value = getattr(self, name)
+            if value not in choices:
+                faults.append(_fault("PP-CONFIG-CHOICE", name, f"must be one of {', '.join(choices)}, got {value!r}"))
+        if faults:
+            raise faults[0] if len(faults) == 1 else Faults("radiomics settings", faults)
+
+
+def _fault(code: str, name: str, problem: str) -> ConfigError:
+    return ConfigError(code, f"radiomics.{name}", problem, "Correct it")

@@ -12,15 +12,13 @@ from pointpet.core import derive_seed
 from pointpet.evaluate.classification import fold_mean
 from pointpet.evaluate.comparisons import compare_paired, holm
 from pointpet.evaluate.intervals import fold_mean_interval
+from pointpet.evaluate.outcome_summary import OUTCOME_MEASURES, compare_outcomes, outcome_cells
 
 REFERENCE_METHOD = "proposed"
 """The method that others are compared with; the first of the study where it is not among them."""
 
 ALL_LABELS = "all"
 """`label` of the comparisons over all classes together."""
-
-OUTCOME_MEASURES = ("accuracy", "sensitivity", "specificity", "auc")
-"""Measures of outcome prediction: columns of every table, blank where no outcome was predicted."""
 
 CASE_MEASURES = ("hit", "hit_strict", "distance_mm", "dice_hull", "nsd_2mm", "hd95_mm", "fp_ml", "fn_ml")
 """Per-case measures that follow the table's main columns."""
@@ -37,6 +35,8 @@ def summarise(
     *,
     patients: Mapping[str, str] | None = None,
     seed: int = 0,
+    outcome: pd.DataFrame | None = None,
+    endpoints: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Make the rows of tables/table_LABEL.csv.
 
@@ -45,11 +45,14 @@ def summarise(
         methods: `name`, `training_input`, `test_input` of each method, in the order of the rows.
         patients: case id to patient id; each case its own patient if absent.
         seed: of the bootstrap.
+        outcome: the study's table of outcome predictions, where there is one.
+        endpoints: label to its endpoints, in the order of the rows; none if absent.
 
     Returns:
-        Label to table. Each measure has its mean and standard deviation over folds, and the limits of a 95 % bootstrap
-        interval over patients. `class_accuracy` is the share of the label's cases that were classified as such. The
-        outcome's columns are blank.
+        Label to table, a row a method and endpoint; one row a method where the label has no endpoint. Each measure has
+        its mean and standard deviation over folds, and the limits of a 95 % bootstrap interval over patients.
+        `class_accuracy` is the share of the label's cases that were classified as such. An endpoint that a method
+        predicts for no case leaves the outcome's columns blank.
     """
     labels = sorted(set(segmentation["label"].dropna()) | set(classification["truth"].dropna()))
     tables: dict[str, pd.DataFrame] = {}
@@ -58,8 +61,11 @@ def summarise(
         for method in methods:
             cases = _select(segmentation, method=method["name"], label=label)
             named = _select(classification, method=method["name"], truth=label)
-            if len(cases) or len(named):
-                rows.append(_row(method, cases, named, patients or {}, derive_seed(seed, label, method["name"])))
+            predicted = _select(outcome, method=method["name"], label=label) if outcome is not None else cases.iloc[:0]
+            if len(cases) or len(named) or len(predicted):
+                row = _row(method, cases, named, patients or {}, derive_seed(seed, label, method["name"]))
+                row["n_cases"] = row["n_cases"] or len(set(predicted["case_id"]))
+                rows += _endpoint_rows(row, predicted, (endpoints or {}).get(label, ()), patients or {}, seed)
         tables[label] = pd.DataFrame(rows, columns=TABLE_COLUMNS).astype(dict.fromkeys(_NUMBER_COLUMNS, float))
     return tables
 
@@ -70,6 +76,7 @@ def compare(
     *,
     patients: Mapping[str, str] | None = None,
     seed: int = 0,
+    outcome: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compare the reference method with every other: tables/comparisons.csv.
 
@@ -92,6 +99,9 @@ def compare(
             )
             key = {"label": label, "measure": measure}
             rows += [key | row for row in _family(values, names, patients or {}, derive_seed(seed, label, measure))]
+    if outcome is not None:
+        order = [str(method["name"]) for method in methods]
+        rows += compare_outcomes(outcome, order, REFERENCE_METHOD, patients or {}, seed=seed)
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
@@ -123,6 +133,18 @@ def _family(
             )
     corrected = holm([float(row["p"]) for row in rows])  # type: ignore[arg-type]
     return [row | {"p_corrected": p} for row, p in zip(rows, corrected, strict=True)]
+
+
+def _endpoint_rows(
+    row: dict[str, object], predicted: pd.DataFrame, endpoints: Sequence[str], patients: Mapping[str, str], seed: int
+) -> list[dict[str, object]]:
+    """A method's row once for each endpoint, with the measures of its predictions."""
+    rows = []
+    for endpoint in endpoints:
+        cases = _select(predicted, endpoint=endpoint)
+        cells = outcome_cells(cases, patients, seed=derive_seed(seed, endpoint)) if len(cases) else {}
+        rows.append(row | {"endpoint": endpoint} | cells)
+    return rows or [row]
 
 
 def _row(
@@ -191,5 +213,6 @@ COMPARISON_COLUMNS = (
     "p_corrected",
     "n",
     "effect",
+    "endpoint",
 )
 """Columns of tables/comparisons.csv."""

@@ -76,7 +76,7 @@ def hazard_ratio(
         np.asarray(time, float), groups[:, None].astype(float), status=happened.astype(int), strata=strata, ties="efron"
     )
     fitted = model.fit()
-    log_ratio, error = float(fitted.params[0]), float(fitted.bse[0])
+    log_ratio, error = float(np.asarray(fitted.params)[0]), float(np.asarray(fitted.bse)[0])
     half = norm.ppf(0.975) * error
     return Interval(float(np.exp(log_ratio)), float(np.exp(log_ratio - half)), float(np.exp(log_ratio + half)))
 

@@ -55,7 +55,7 @@ def compare_outcomes(
     rows: list[dict[str, object]] = []
     for label, endpoint in sorted(set(zip(outcome["label"], outcome["endpoint"], strict=True))):
         cases = _where(_where(outcome, "label", label), "endpoint", endpoint)
-        present = [name for name in methods if (cases["method"] == name).any()]
+        present = [name for name in methods if name in set(cases["method"])]
         first = reference if reference in present else present[0]
         for measure in _COMPARED:
             key = {"label": label, "measure": measure, "method_a": first, "endpoint": endpoint}

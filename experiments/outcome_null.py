@@ -15,7 +15,8 @@ from sts_cases import machine
 
 from pointpet.core import Case, Cohort, FeatureTable, derive_seed, generator
 from pointpet.evaluate import auc_by_fold, make_folds
-from pointpet.outcome import MODELS, Endpoint, OutcomeSettings, predict_endpoint
+from pointpet.outcome import MODELS, OutcomeSettings
+from pointpet.outcome.endpoint import Endpoint, predict_endpoint
 
 PATIENTS, FEATURES, FOLDS = 98, 100, 5
 TOLERANCE = 0.02

@@ -7,7 +7,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold
 
 from pointpet.core import FeatureTable, Fold
-from pointpet.outcome import Endpoint
+from pointpet.outcome.endpoint import Endpoint
 
 
 @dataclass(frozen=True)

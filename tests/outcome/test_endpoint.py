@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from pointpet.core import FeatureTable, TrainingError
-from pointpet.outcome import MODELS, OutcomeSettings, predict_endpoint, site_folds
+from pointpet.outcome import MODELS, OutcomeSettings
+from pointpet.outcome.endpoint import predict_endpoint, site_folds
 
 SETTINGS = OutcomeSettings()
 

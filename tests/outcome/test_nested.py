@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from pointpet.core import TrainingError
-from pointpet.outcome import MODELS, OutcomeSettings, fit_outcome, youden_threshold
+from pointpet.outcome import MODELS, OutcomeSettings
 from pointpet.outcome import nested as module
-from pointpet.outcome.nested import auc_strength
+from pointpet.outcome.nested import auc_strength, fit_outcome, youden_threshold
 
 SETTINGS = OutcomeSettings()
 

@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from pointpet.core import ConfigError, Faults, PointpetError, text_digest
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
+from pointpet.outcome.settings import OutcomeSettings
+from pointpet.quantify.radiomics import RadiomicsSettings
 
 
 def documented(default: Any, doc: str) -> Any:
@@ -59,6 +61,8 @@ SECTIONS: Mapping[str, type] = {
     "prepare": PrepareSettings,
     "training": TrainingSettings,
     "localise": LocaliseSettings,
+    "radiomics": RadiomicsSettings,
+    "outcome": OutcomeSettings,
     "study": StudySettings,
 }
 
@@ -70,6 +74,8 @@ class Configuration:
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     localise: LocaliseSettings = field(default_factory=LocaliseSettings)
+    radiomics: RadiomicsSettings = field(default_factory=RadiomicsSettings)
+    outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
     study: StudySettings = field(default_factory=StudySettings)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,136 @@
+"""Features of every mask of a study, each computed once and kept in STUDY/features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointpet._version import __version__
+from pointpet.core import FeatureTable, Mask, Volume, text_digest
+from pointpet.io.artefacts import read_json, write_csv, write_json
+from pointpet.io.nifti import read_mask
+from pointpet.pipeline.case_inputs import VolumeReader
+from pointpet.pipeline.fold import case_folder
+from pointpet.pipeline.mapping import Report, attempt, map_tasks, silent
+from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
+from pointpet.pipeline.quantify import feature_columns, mask_features
+from pointpet.quantify.radiomics import RadiomicsSettings
+
+TRUE_MASK = "true_mask"
+"""Name of the row that reads features from the reference masks: what a perfect mask would give."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTask:
+    """One case: the masks of all methods, and the reference mask where there is one."""
+
+    study: Path
+    prepared: PreparedCase
+    methods: tuple[str, ...]
+    settings: RadiomicsSettings
+
+
+def study_features(
+    study: Path,
+    prepared: PreparedCohort,
+    methods: Sequence[str],
+    settings: RadiomicsSettings,
+    *,
+    workers: int = 1,
+    report: Report = silent,
+) -> tuple[dict[str, FeatureTable], list[dict[str, Any]]]:
+    """Features of each method's masks and of the reference masks; what is known of an unchanged mask is kept.
+
+    Returns:
+        Method (and `TRUE_MASK`) to table, cases in the cohort's order; methods without masks are absent. And failures:
+        case_id, stage, method, code, message.
+    """
+    tasks = [FeatureTask(study, case, tuple(methods), settings) for case in prepared.cases if case.case.pet is not None]
+    found: dict[str, dict[str, Mapping[str, float]]] = {}
+    failures: list[dict[str, Any]] = []
+    for task, result, error in map_tasks(
+        case_features, tasks, workers=workers, report=report, describe=lambda task: task.prepared.case.case_id
+    ):
+        rows, failed = result if error is None else ({}, [_failure(task.prepared.case.case_id, "", error)])
+        failures += failed
+        for method, row in rows.items():
+            found.setdefault(method, {})[task.prepared.case.case_id] = row
+    order = [case.case.case_id for case in prepared.cases]
+    tables = {}
+    for method in (*methods, TRUE_MASK):
+        if method in found:
+            tables[method] = _table({case_id: found[method][case_id] for case_id in order if case_id in found[method]})
+            _write(study / "features" / f"{method}.csv", tables[method])
+    return tables, sorted(failures, key=lambda item: (item["case_id"], item["method"]))
+
+
+def case_features(task: FeatureTask) -> tuple[dict[str, Mapping[str, float]], list[dict[str, Any]]]:
+    """Features of one case by method, and what failed."""
+    reader = VolumeReader()
+    case = task.prepared.case
+    masks = {name: case_folder(task.study, name, case.case_id) / "mask.nii.gz" for name in task.methods}
+    rows: dict[str, Mapping[str, float]] = {}
+    failures = []
+    for name, path in masks.items():
+        if path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            rows[name], error = attempt(_kept, task, name, digest, lambda p=path: _read(reader, task.prepared, p))
+            if error is not None:
+                failures.append(_failure(case.case_id, name, error))
+    if case.mask is not None:
+        digest = text_digest([_stamp(case.mask), task.prepared.pixel_hash])
+        rows[TRUE_MASK], error = attempt(
+            _kept, task, TRUE_MASK, digest, lambda: (reader.volume(task.prepared), reader.mask(task.prepared))
+        )
+        if error is not None:
+            failures.append(_failure(case.case_id, TRUE_MASK, error))
+    return {name: row for name, row in rows.items() if row is not None}, failures
+
+
+def _kept(task: FeatureTask, method: str, mask_digest: str, load: Any) -> Mapping[str, float]:
+    """The features on file where mask, image and settings are the same; computed and filed otherwise."""
+    path = task.study / "features" / ".cases" / method / f"{task.prepared.case.case_id}.json"
+    digest = text_digest([mask_digest, task.prepared.pixel_hash, asdict(task.settings), __version__, feature_columns()])
+    if path.is_file():
+        known = read_json(path)
+        if known["digest"] == digest:
+            return {name: np.nan if value is None else value for name, value in known["features"].items()}
+    volume, mask = load()
+    row = mask_features(volume, mask, task.settings)
+    write_json(path, {"digest": digest, "features": {k: v if np.isfinite(v) else None for k, v in row.items()}})
+    return {name: value if np.isfinite(value) else np.nan for name, value in row.items()}
+
+
+def _read(reader: VolumeReader, prepared: PreparedCase, path: Path) -> tuple[Volume, Mask]:
+    volume = reader.volume(prepared)
+    return volume, read_mask(path, volume)
+
+
+def _stamp(path: Path) -> list[object]:
+    """Size and time of a mask's files: it may be a folder of DICOM objects."""
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    return [(item.name, item.stat().st_size, item.stat().st_mtime_ns) for item in files]
+
+
+def _table(rows: Mapping[str, Mapping[str, float]]) -> FeatureTable:
+    names = feature_columns()
+    values = np.array([[row.get(name, np.nan) for name in names] for row in rows.values()])
+    blank = ("",) * len(names)
+    return FeatureTable(tuple(rows), tuple(names), blank, blank, values)
+
+
+def _write(path: Path, table: FeatureTable) -> None:
+    rows = [
+        {"case_id": case_id, **dict(zip(table.names, values.tolist(), strict=True))}
+        for case_id, values in zip(table.case_ids, table.values, strict=True)
+    ]
+    write_csv(path, rows, ("case_id", *table.names))
+
+
+def _failure(case_id: str, method: str, error: Any) -> dict[str, Any]:
+    return {"case_id": case_id, "stage": "features", "method": method, "code": error.code, "message": str(error)}

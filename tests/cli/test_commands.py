@@ -119,7 +119,7 @@ def test_partial_failure_exits_with_3(phantom, tmp_path):
 
     cohort = tmp_path / "cohort"
     shutil.copytree(phantom, cohort)
-    image = next((cohort / "images").glob("P0002*"))
+    image = cohort / "images" / "P0002.nii.gz"
     image.write_bytes(image.read_bytes()[:1000])
     done = run("prepare", cohort / "cohort.csv", "-o", tmp_path / "p")
     assert done.returncode == 3

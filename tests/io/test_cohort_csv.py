@@ -313,4 +313,4 @@ def test_column_order_is_the_documented_one() -> None:
     assert COLUMNS[:10] == (
         "case_id", "patient_id", "site", "pet", "pet_units", "label", "x_mm", "y_mm", "z_mm", "mask",
     )  # fmt: skip
-    assert len(COLUMNS) == len(set(COLUMNS)) == 28
+    assert len(COLUMNS) == len(set(COLUMNS)) == 29

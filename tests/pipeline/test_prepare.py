@@ -5,6 +5,7 @@ import pytest
 
 from pointpet.core import ModelError, OutputError
 from pointpet.io.artefacts import read_json
+from pointpet.io.pet import sidecar_path
 from pointpet.pipeline import prepare as preparing
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.prepare import load_prepared, prepare_cohort
@@ -36,13 +37,17 @@ def test_only_changed_cases_are_read_again(cohort_folder, tmp_path, monkeypatch)
     shutil.copytree(cohort_folder, cohort)
     prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
     read = []
-    original = preparing.read_case_volume
-    monkeypatch.setattr(preparing, "read_case_volume", lambda case: read.append(case.case_id) or original(case))
+    original = preparing.read_pet
+    monkeypatch.setattr(preparing, "read_pet", lambda path, **given: read.append(path.name) or original(path, **given))
     prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
     assert read == []
     shutil.copy2(cohort / "images" / "C01.nii.gz", cohort / "images" / "C00.nii.gz")
     prepared = prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
-    assert read == ["C00"]
+    assert read == ["C00.nii.gz"]
+    sidecar_path(cohort / "images" / "C02.nii.gz").write_text('{"unit": "suv", "acquisition": {"uptake_s": 3600}}')
+    prepared = prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    assert read == ["C00.nii.gz", "C02.nii.gz"]
+    assert prepared.cases[2].facts["uptake_min"] == 60.0
     assert prepared.cases[0].pixel_hash == prepared.cases[1].pixel_hash
 
 
@@ -52,7 +57,7 @@ def test_a_changed_label_or_point_needs_no_reading(cohort_folder, tmp_path, monk
     prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
     table = (cohort / "cohort.csv").read_text().replace("lung", "lymphoma")
     (cohort / "cohort.csv").write_text(table)
-    monkeypatch.setattr(preparing, "read_case_volume", None)
+    monkeypatch.setattr(preparing, "read_pet", None)
     prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
     assert "lymphoma" in {case.case.label for case in load_prepared(tmp_path / "p").cases}
 

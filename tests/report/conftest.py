@@ -180,6 +180,32 @@ def _method_record(name, summary, training, testing, dice, accuracy, hits, param
     }
 
 
+def _flow(cases: int) -> dict:
+    known = {"known": cases, "median": 62.0, "lo": 54.0, "hi": 81.0}
+    unknown = {"known": 0, "median": None, "lo": None, "hi": None}
+    excluded = {"case_id": "P900", "code": "PP-SUV-WEIGHT", "reason": "Patient's Weight (0010,1030) is 0.0 kg"}
+    return {
+        "cases": cases + 1,
+        "patients": cases + 1,
+        "excluded": [excluded],
+        "included": cases,
+        "acquisition": {
+            "scans": cases,
+            "measures": {
+                "uptake_min": known,
+                "dose_mbq_per_kg": {"known": cases - 1, "median": 4.1, "lo": 3.0, "hi": 5.5},
+                "glucose_mmol_l": unknown,
+                "liver_suv": {"known": cases - 2, "median": 2.2, "lo": 1.9, "hi": 2.6},
+                "body_median_suv": {"known": cases, "median": 0.6, "lo": 0.5, "hi": 0.7},
+            },
+            "sites": {"north": cases},
+            "scanners": {"Maker Model <5>": cases},
+            "voxels": {"4.07 x 4.07 x 3.00 mm": cases},
+            "remarks": {"PP-QC-UPTAKE": 3},
+        },
+    }
+
+
 def _study_record(labels: list[str], methods: list[dict]) -> dict:
     return {
         "format_version": 1,
@@ -200,6 +226,7 @@ def _study_record(labels: list[str], methods: list[dict]) -> dict:
             "preset": "default",
             "best_auc": {"response": 0.81, "survival3y": 0.79},
         },
+        "flow": _flow(len(labels)),
         "inputs": {f"P{index:03d}": "ab" * 32 for index in range(len(labels))},
         "failures": [
             {

@@ -45,7 +45,10 @@ def test_the_comparisons_are_described(guide):
 def test_the_record_is_described(guide, study_template):
     record = json.loads((study_template / "study.json").read_text())
     described = names(part(guide, "study.json"))
-    for keys in (record, record["methods"][0], record["cohort"], record["failures"][0]):
+    flow = record["flow"]
+    summary = flow["acquisition"]
+    parts = (flow, flow["excluded"][0], summary, summary["measures"], summary["measures"]["liver_suv"])
+    for keys in (record, record["methods"][0], record["cohort"], record["failures"][0], *parts):
         assert set(keys) <= described
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +12,12 @@ from pointpet.cli.console import Console
 from pointpet.cli.options import CohortFile, Quiet, Verbose, Workers
 
 NAME = "check"
+
+CASE_COLUMNS = (
+    "case_id", "label", "points", "shape", "spacing_mm", "suv_max", "body_median_suv", "liver_suv", "mask_ml",
+    "uptake_min", "dose_mbq", "dose_mbq_per_kg", "weight_kg", "glucose_mmol_l", "notes",
+)  # fmt: skip
+"""Of a row, what fits into a terminal; `--json` gives all."""
 
 
 def command(
@@ -31,7 +38,8 @@ def command(
         console.result(json.dumps(found.as_dict(), indent=2))
     else:
         if found.rows and not quiet:
-            console.table(list(found.rows[0]), found.rows)
+            console.table(CASE_COLUMNS, found.rows)
+            _print_acquisition(console, found.acquisition)
         for warning in found.warnings:
             console.warn(f"[{warning['code']}] {warning['message']}")
         for fault in found.faults:
@@ -43,3 +51,13 @@ def command(
         )
     if found.faults:
         raise typer.Exit(1)
+
+
+def _print_acquisition(console: Console, summary: Mapping[str, Any]) -> None:
+    """The cohort's scans summed up: spread of each measure, then sites, scanners and voxel sizes."""
+    if not summary["scans"]:
+        return
+    rows = [{"measure": name, **spread} for name, spread in summary["measures"].items()]
+    console.table(("measure", "known", "median", "lo", "hi"), rows, title=f"\nAcquisition of {summary['scans']} scans")
+    for kind in ("sites", "scanners", "voxels"):
+        console.say(f"{kind}: " + ", ".join(f"{name} ({count})" for name, count in summary[kind].items()))

@@ -30,3 +30,15 @@ class Acquisition:
     manufacturer: str | None = None
     model: str | None = None
     blur_mm: float | None = None
+
+    @property
+    def dose_mbq_per_kg(self) -> float | None:
+        """Injected activity for the weight; None where one of the two is not known."""
+        if self.dose_bq is None or not self.weight_kg:
+            return None
+        return self.dose_bq / 1e6 / self.weight_kg
+
+    @property
+    def scanner(self) -> str:
+        """Maker and model; blank where neither is known."""
+        return " ".join(part.strip() for part in (self.manufacturer, self.model) if part and part.strip())

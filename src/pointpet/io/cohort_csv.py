@@ -20,14 +20,14 @@ WORLD = ("x_mm", "y_mm", "z_mm")
 PIXELS = {plane: (f"{plane}_row", f"{plane}_col") for plane in Plane}
 OUTCOME_PREFIX = "outcome_"
 
-_HEADER_NUMBERS = ("weight_kg", "height_m", "dose_bq")
+_HEADER_NUMBERS = ("weight_kg", "height_m", "dose_bq", "glucose_mmol_l")
 _PICTURES = tuple(f"mip_{plane}" for plane in Plane)
 _PICTURE_MASKS = tuple(f"mask_{plane}" for plane in Plane)
 _PICTURE_OPTIONS = ("pixel_mm", "mip_scale", "mip_inverted")
 _PIXEL_COLUMNS = tuple(column for columns in PIXELS.values() for column in columns)
 _BEFORE_OUTCOMES = ("case_id", "patient_id", "site", "pet", "pet_units", "label", *WORLD, "mask")
 _AFTER_OUTCOMES = (
-    "time_days", "event", "weight_kg", "height_m", "sex", "dose_bq", "injection_time",
+    "time_days", "event", "weight_kg", "height_m", "sex", "dose_bq", "injection_time", "glucose_mmol_l",
     *_PICTURES, *_PICTURE_OPTIONS, *_PIXEL_COLUMNS, *_PICTURE_MASKS,
 )  # fmt: skip
 COLUMNS = (*_BEFORE_OUTCOMES, *_AFTER_OUTCOMES)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pointpet.core import Acquisition, ImageReadError, Mask, SuvError, Unit, Volume
+from pointpet.image.acquisition_qc import BODY_MEDIAN_SUV
 from pointpet.image.body import body_median_suv
 from pointpet.image.suv import suv_scaling
 from pointpet.image.suv_header import PetHeader, Reinterpretation, SuvScaling
@@ -25,7 +26,6 @@ from pointpet.io.rtstruct import RTSTRUCT_STORAGE, read_rtstruct
 UNITS = {"suv": Unit.SUVBW, "g/ml": Unit.SUVBW, "bqml": Unit.ACTIVITY, "bq/ml": Unit.ACTIVITY}
 """What `pet_units`, `--units` and a sidecar may say, in small letters."""
 
-USUAL_BODY_MEDIAN = (0.1, 3.0)
 LARGEST_BODY_MEDIAN = 50.0
 """No body has this median SUV; activity concentrations lie in the thousands."""
 
@@ -44,7 +44,7 @@ def read_pet(
         unit: `suv` or `bqml`, what a NIfTI holds; its sidecar (`NAME.json`) tells where absent, else `suv` is assumed
             with a warning. A DICOM header states its own unit.
         overrides: what the manifest supplies: `weight_kg`, `height_m`, `sex`, `dose_bq`, `half_life_s`,
-            `injection_time`. A NIfTI in Bq/mL needs `weight_kg` and `dose_bq`, the dose at the time that the image is
+            `injection_time`, and `glucose_mmol_l`, of which no SUV depends. A NIfTI in Bq/mL needs `weight_kg` and `dose_bq`, the dose at the time that the image is
             decay-corrected to: the file states no times, so that nothing can be decayed.
         strict: refuse every reinterpretation.
 
@@ -52,17 +52,23 @@ def read_pet(
         ImageReadError: no readable PET. SuvError: no SUV can be computed without guessing.
     """
     path = Path(path)
+    beside = {name: float(value) for name, value in (overrides or {}).items() if name in _BESIDE_SUV}
+    overrides = {name: value for name, value in (overrides or {}).items() if name not in _BESIDE_SUV}
     if unit is not None and unit.strip().lower() not in UNITS:
         raise ImageReadError("PP-PET-UNIT", path.name, f"units must be suv or bqml, got {unit!r}", "Correct pet_units")
     if path.is_dir():
         reading = read_dicom_series(path, overrides=overrides, strict=strict)
     elif is_nifti(path):
-        reading = _read_nifti_pet(path, unit, overrides or {}, strict)
+        reading = _read_nifti_pet(path, unit, overrides, strict)
     elif path.exists():
         reading = read_dicom_beside(path, overrides=overrides, strict=strict)
     else:
         raise ImageReadError("PP-PET-MISSING", path.name, "does not exist", "Correct the path")
-    return replace(reading, warnings=(*reading.warnings, *_unusual_values(reading.volume)))
+    return replace(
+        reading,
+        acquisition=replace(reading.acquisition, **beside),
+        warnings=(*reading.warnings, *_unusual_values(reading.volume)),
+    )
 
 
 def read_any_mask(path: Path, volume: Volume, roi: str | None = None) -> Mask:
@@ -167,6 +173,8 @@ def read_sidecar(path: Path) -> dict[str, Any]:
 
 
 _ACQUISITION_NAMES = frozenset(field.name for field in fields(Acquisition))
+_BESIDE_SUV = frozenset({"glucose_mmol_l"})
+"""What a manifest says of an acquisition that no SUV depends on."""
 _TEXT_NAMES = frozenset({"sex", "manufacturer", "model"})
 
 
@@ -214,7 +222,7 @@ def _refuse_activity(path: Path, volume: Volume) -> None:
 
 
 def _unusual_values(volume: Volume) -> tuple[str, ...]:
-    low, high = USUAL_BODY_MEDIAN
+    low, high = BODY_MEDIAN_SUV
     median = body_median_suv(volume)
     if low <= median <= high:
         return ()

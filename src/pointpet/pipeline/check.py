@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
-from pointpet.image.body import body_median_suv
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mip_pictures
 from pointpet.io.pet import PetReading, read_any_mask
+from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
 from pointpet.pipeline.inputs import read_case
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 
@@ -25,13 +25,14 @@ class CheckReport:
 
     Args:
         rows: per-case facts. faults, warnings: code, subject (a case or a file) and message.
-        by_label: class to number of cases.
+        by_label: class to number of cases. acquisition: the cohort's scans summed up, see `summarise`.
     """
 
     rows: tuple[dict[str, Any], ...]
     faults: tuple[dict[str, str], ...]
     warnings: tuple[dict[str, str], ...]
     by_label: dict[str, int]
+    acquisition: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -61,11 +62,19 @@ def check_cohort(cohort_path: Path, *, strict: bool = False, workers: int = 1, r
         rows[case.case_id] = found[0]
         faults += found[1]
         warnings += found[2]
+    scans = [(case, rows[case.case_id]) for case in cohort if case.case_id in rows]
+    measured = [(case, row) for case, row in scans if "voxel_mm" in row]
     warnings += _cohort_warnings(cohort)
-    ordered = tuple(rows[case.case_id] for case in cohort if case.case_id in rows)
-    by_label = {name: sum(case.label == name for case in cohort) for name in cohort.classes}
+    warnings += [
+        CohortError(remark.code, "cohort", remark.problem, "Hold it against the protocol")
+        for remark in voxel_remarks(row for _, row in measured)
+    ]
     return CheckReport(
-        ordered, tuple(_entry(fault) for fault in faults), tuple(_entry(item) for item in warnings), by_label
+        tuple(row for _, row in scans),
+        tuple(_entry(fault) for fault in faults),
+        tuple(_entry(item) for item in warnings),
+        {name: sum(case.label == name for case in cohort) for name in cohort.classes},
+        summarise(measured),
     )
 
 
@@ -88,22 +97,26 @@ def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[Point
     warnings += [_warning(case, f"{note.code}: {note.why}") for note in reading.notes]
     mask_ml, mask_faults = _check_mask(case, reading.volume)
     faults += mask_faults
-    median = body_median_suv(reading.volume)
-    return _case_row(case, reading, median, mask_ml), faults, warnings
+    facts = acquisition_facts(reading)
+    warnings += [
+        CohortError(remark["code"], f"case {case.case_id}", remark["problem"], "Hold it against the protocol")
+        for remark in facts["remarks"]
+        if remark["code"] != "PP-QC-BODY"  # reading has warned of it already
+    ]
+    return _case_row(case, reading, mask_ml) | facts, faults, warnings
 
 
-def _case_row(case: Case, reading: PetReading, median: float, mask_ml: float | None) -> dict[str, Any]:
+def _case_row(case: Case, reading: PetReading, mask_ml: float | None) -> dict[str, Any]:
     volume, acquisition = reading.volume, reading.acquisition
     return {
         "case_id": case.case_id,
+        "site": case.site,
         "label": case.label,
         "points": len(case.points_mm),
         "shape": "x".join(map(str, volume.grid.shape)),
         "spacing_mm": " ".join(f"{value:.2f}" for value in volume.spacing_mm),
         "suv_max": round(float(volume.voxels.max()), 2),
-        "body_median_suv": round(median, 3),
         "mask_ml": mask_ml if mask_ml is None else round(mask_ml, 2),
-        "uptake_min": None if acquisition.uptake_s is None else round(acquisition.uptake_s / 60, 1),
         "weight_kg": acquisition.weight_kg,
         "dose_mbq": None if acquisition.dose_bq is None else round(acquisition.dose_bq / 1e6, 1),
         "notes": len(reading.notes),

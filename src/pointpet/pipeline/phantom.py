@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from pointpet.core import ConfigError, Faults
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.cohort_csv import write_cohort
 from pointpet.io.nifti import write_mask, write_volume
+from pointpet.io.pet import sidecar_path
 from pointpet.pipeline.mapping import Report, default_workers, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
 
@@ -117,6 +118,7 @@ def _write_image(case: phantom.PhantomCase, request: PhantomRequest, out: Path) 
     if request.file_format == "nifti":
         image = f"images/{case.case_id}.nii.gz"
         write_volume(out / image, case.volume)
+        write_json(sidecar_path(out / image), {"unit": "suv", "acquisition": asdict(case.acquisition)})
         return image
     from pointpet.io.dicom_write import write_pet_series
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,8 @@ from pointpet.core import Case, Cohort, MipPair, ModelError, Plane, PointpetErro
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mip_pictures, read_mips, write_mips
-from pointpet.io.pet import read_pet
+from pointpet.io.pet import PetReading, read_pet, sidecar_path
+from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
@@ -27,16 +28,22 @@ from pointpet.project.mips import Interpolation
 LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedCase:
-    """A case with its MIPs. `pixel_hash` is the hash of the image's voxels: the same scan has it under any name."""
+    """A case with its MIPs.
+
+    Args:
+        pixel_hash: hash of the image's voxels: the same scan has it under any name.
+        facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
+    """
 
     case: Case
     mips: MipPair
     pixel_hash: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def pixels(self) -> dict[Plane, np.ndarray]:
         """Plane to (N, 2) fractional (row, column) of the case's points in the MIPs."""
@@ -120,10 +127,14 @@ def load_prepared(folder: Path) -> PreparedCohort:
 
 def read_case_volume(case: Case) -> Volume:
     """Read a case's PET as SUV, with what its manifest row adds to the header."""
+    return _read_case(case).volume
+
+
+def _read_case(case: Case) -> PetReading:
     if case.pet is None:
         raise ModelError("PP-CASE-PET", case.case_id, "has ready-made MIPs only, a volume is needed", "Give `pet`")
     try:
-        return read_pet(case.pet, unit=case.pet_units, overrides=dict(case.header)).volume
+        return read_pet(case.pet, unit=case.pet_units, overrides=dict(case.header))
     except PointpetError as error:
         raise error.about(f"case {case.case_id}") from error
 
@@ -144,21 +155,22 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
     source = _source_digest(case, settings)
     known = read_json(record_path) if record_path.is_file() and mips_path.is_file() else {}
     if known.get("source_digest") == source:
-        pixel_hash = known["pixel_hash"]
+        pixel_hash, facts = known["pixel_hash"], known["facts"]
     else:
-        mips, pixel_hash = _project_source(case, settings)
+        mips, pixel_hash, facts = _project_source(case, settings)
         write_mips(mips_path, mips)
         LOG.info("%s: projected", case.case_id)
-    write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, **_annotation(case)})
+    write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)})
 
 
-def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, str]:
+def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, str, dict[str, Any]]:
     if case.pet is None:
         mips = read_mip_pictures(case)
         views = [mips.picture(plane).ravel() for plane in mips.planes]
-        return mips, hash_voxels(np.concatenate(views))
-    volume = read_case_volume(case)
-    return project_case(volume, settings), hash_voxels(volume.voxels)
+        return mips, hash_voxels(np.concatenate(views)), {}
+    reading = _read_case(case)
+    volume = reading.volume
+    return project_case(volume, settings), hash_voxels(volume.voxels), acquisition_facts(reading)
 
 
 def _annotation(case: Case) -> dict[str, Any]:
@@ -177,6 +189,8 @@ def _source_digest(case: Case, settings: PrepareSettings) -> str:
     files: list[Path] = []
     for source in sources:
         files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+        # A NIfTI's unit and acquisition stand beside it.
+        files += [path for path in [sidecar_path(source)] if not source.is_dir() and path.is_file()]
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     reading = [case.pet_units, dict(case.header), case.pixel_mm, case.mip_scale, case.mip_inverted]
     return text_digest([facts, reading, asdict(settings), FORMAT_VERSION])
@@ -187,7 +201,7 @@ def _load_case(folder: Path, case_id: str, case: Case | None) -> PreparedCase:
     mips = read_mips(folder / "cases" / f"{case_id}.npz")
     if case is None:
         case = _case_from_annotation(record)
-    return PreparedCase(case, mips, record["pixel_hash"])
+    return PreparedCase(case, mips, record["pixel_hash"], record.get("facts", {}))
 
 
 def _case_from_annotation(record: Mapping[str, Any]) -> Case:

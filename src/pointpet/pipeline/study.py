@@ -14,10 +14,13 @@ from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.methods.base import Given, Supervision
 from pointpet.methods.registry import build_method, method_names
+from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.outcome import OutcomeStage, run_outcomes
+from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.phantom import PHANTOM_RECORD
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
@@ -76,8 +79,8 @@ def run_study(
             "folds": request.folds,
             "seed": request.seed,
         }
-        digest = read_cohort(request.cohort_path).digest
-        claim_folder(out, "study", {**asked, "cohort": digest}, overwrite=request.overwrite)
+        manifest = read_cohort(request.cohort_path)
+        claim_folder(out, "study", {**asked, "cohort": manifest.digest}, overwrite=request.overwrite)
         prepared = prepare_cohort(
             request.cohort_path,
             out / ".prepared",
@@ -120,10 +123,15 @@ def run_study(
                 raise error.about(f"fold {task.fold.number}")
             failures += found
         _require_results(failures, folds, chosen)
+        stage = OutcomeStage(out, usable, chosen, folds, configuration, request.seed)
+        outcomes = run_outcomes(stage, workers=request.workers, report=report)
+        failures += outcomes.failures
         record = _study_record(request, out, configuration, usable, chosen, folds)
         record |= {"created": _first_start(out, started), "finished": _now(), "failures": failures}
         record |= {"methods_left_out": left_out, "lesion_free": list(lesion_free), "request": asked}
-        write_tables(out, collect_results(out, chosen, folds), record)
+        record["flow"] = cohort_flow(manifest, prepared)
+        record["outcome"] = outcome_record(outcomes, configuration.outcome.model)
+        write_tables(out, collect_results(out, chosen, folds), record, outcomes)
         write_json(out / "study.json", record)
         return StudyOutcome(render_report(out), tuple(failures))
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pointpet._version import __version__
 from pointpet.io.artefacts import write_text
 from pointpet.report import headline, result_tables
+from pointpet.report.cohort_flow import cohort_flow
 from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
 from pointpet.report.published import REFERENCE, published_rows
@@ -62,6 +63,7 @@ def _context(study: Study) -> dict[str, Any]:
         "method_titles": [method_title(name) for name in study.methods],
         "best_auc": [(name, number(value)) for name, value in (record["cohort"].get("best_auc") or {}).items()],
         "folds": _fold_counts(study),
+        "flow": cohort_flow(record),
         "main_tables": {label: result_tables.main_rows(study, label) for label in study.labels},
         "has_outcome": {label: result_tables.has_outcome(study, label) for label in study.labels},
         "predicts_outcomes": any(result_tables.has_outcome(study, label) for label in study.labels),

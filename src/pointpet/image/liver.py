@@ -1,0 +1,76 @@
+"""Liver SUV without a segmentation: for the check of an acquisition, never for a lesion's uptake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointpet.core import Grid, Volume
+from pointpet.image.body import body_median_suv, body_threshold
+
+CELL_MM = 8.0
+"""Edge of the cells that are searched: averages noise; the liver still holds thousands of them."""
+CUBE_MM = 24.0
+"""Edge of a volume of interest. It holds 14 mL, as the sphere of 3 cm that PERCIST and the EANM lay in the right lobe."""
+LEAST_HEIGHT_MM = 500.0
+"""A shorter field of view need not hold the liver: a thigh with a large, even tumour looks much like it."""
+LEAST_CONTRAST = 1.6
+"""Over the body's median (0.4 to 0.8 g/mL): blood and muscle lie near it or below, the liver at three to five times."""
+GREATEST_VARIATION = 0.18
+"""Standard deviation over mean within a cube of even tissue; borders, bowel, heart and kidneys exceed it. Noise of a
+usual scan is 0.1 to 0.15; a scan too noisy for this limit is too noisy for a check of its liver."""
+LEAST_CENTRES_ML = 60.0
+"""Volume that the centres of such cubes fill together. The right lobe holds 100 mL and more."""
+RIGHT_MM = 25.0
+"""The right lobe lies farther than this to the right of the body's midline; heart, blood and brain lie on it."""
+
+
+def liver_suv(volume: Volume) -> float | None:
+    """Mean uptake of the right lobe of the liver; None where no liver can be told.
+
+    Cubes of 14 mL of even tissue, clearly above the body's median, are sought right of the body's midline; the largest
+    connected set of their centres is the inside of the right lobe, and the median of their means is returned.
+
+    Args:
+        volume: g/mL, a torso of half a metre or more; a crop has no answer.
+
+    Check: phantoms, whose liver is known, within 8 %, and STS_001 of the sarcoma collection, 2.0 g/mL.
+    """
+    import cc3d
+    from scipy import ndimage
+
+    cells, grid = _coarse(volume)
+    if grid.spacing_mm[2] * grid.shape[2] < LEAST_HEIGHT_MM:
+        return None
+    size: Any = [max(3, round(CUBE_MM / edge)) for edge in grid.spacing_mm]  # SciPy's stubs know one size only
+    mean = ndimage.uniform_filter(cells, size, mode="constant")
+    spread = np.sqrt(np.maximum(ndimage.uniform_filter(cells**2, size, mode="constant") - mean**2, 0.0))
+    even = (mean > LEAST_CONTRAST * body_median_suv(volume)) & (spread < GREATEST_VARIATION * mean)
+    even[: _right_of_midline(cells > body_threshold(volume), grid)] = False
+    largest = cc3d.largest_k(even, k=1, connectivity=6) > 0
+    if largest.sum() * grid.spacing_mm.prod() < 1000.0 * LEAST_CENTRES_ML:
+        return None
+    return float(np.median(mean[largest]))
+
+
+def _coarse(volume: Volume) -> tuple[NDArray[np.float32], Grid]:
+    """Means over whole blocks of voxels, and their grid."""
+    factors = np.maximum(1, np.rint(CELL_MM / volume.spacing_mm)).astype(int)
+    (x, y, z), (a, b, c) = np.array(volume.voxels.shape) // factors, factors
+    blocks = volume.voxels[: x * a, : y * b, : z * c].reshape(x, a, y, b, z, c)
+    affine = np.array(volume.affine)
+    affine[:3, 3] += affine[:3, :3] @ ((factors - 1) / 2)
+    affine[:3, :3] *= factors
+    return blocks.mean(axis=(1, 3, 5), dtype=np.float32), Grid((int(x), int(y), int(z)), affine)
+
+
+def _right_of_midline(body: NDArray[np.bool_], grid: Grid) -> int:
+    """Index along x from which on a cell lies clearly right of the body's midline."""
+    columns = np.flatnonzero(body.any(axis=(1, 2)))
+    if not columns.size:
+        return body.shape[0]
+    share = np.cumsum(body.sum(axis=(1, 2)))
+    midline = int(np.searchsorted(share, share[-1] / 2))
+    return midline + int(np.ceil(RIGHT_MM / grid.spacing_mm[0]))

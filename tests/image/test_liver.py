@@ -33,7 +33,7 @@ def test_follows_a_calibration_that_is_off(painted):
 def test_is_not_found_where_there_is_none():
     """Without the liver's slices, with a liver as faint as the body, and in noise that hides everything."""
     volume = generate.generate_case(0, patients=2, seed=8, preset="default").volume
-    x, y, z = volume.voxels.shape
+    x, _, z = volume.voxels.shape
     legs_and_pelvis = volume.voxels[:, :, : z // 3]
     assert liver_suv(Volume(legs_and_pelvis, volume.affine)) is None
     faint = np.where((volume.voxels > 1.0) & (np.arange(x) > x // 2)[:, None, None], 0.6, volume.voxels)

@@ -21,7 +21,7 @@ LARGEST_GLUCOSE_MMOL_L = 11.0
 LEAST_GLUCOSE_MMOL_L = 2.0
 """Lower values are not compatible with a scan; they are mg/dL over 18, twice, or another quantity."""
 LIVER_SUV = (1.3, 3.0)
-"""Mean uptake of a healthy liver at the accepted uptake times: outside, weight, dose, times or calibration are wrong."""
+"""Mean uptake of a healthy liver at those uptake times: outside, weight, dose, times or calibration may be wrong."""
 BODY_MEDIAN_SUV = (0.1, 3.0)
 """Not of the guideline: outside, the numbers are hardly SUV. FDG has 0.4 to 1 g/mL."""
 VOXEL_MM = (3.0, 4.0)
@@ -68,7 +68,10 @@ def voxel_remark(edges_mm: Sequence[float], cases: int) -> Remark | None:
     if all(low - EDGE_TOLERANCE_MM <= edge <= high + EDGE_TOLERANCE_MM for edge in edges_mm):
         return None
     size = " x ".join(f"{edge:.2f}" for edge in edges_mm)
-    return Remark("PP-QC-VOXEL", f"{cases} scans have voxels of {size} mm, usual are edges of {low:g} to {high:g} mm")
+    return Remark(
+        "PP-QC-VOXEL",
+        f"{cases} {'scan has' if cases == 1 else 'scans have'} voxels of {size} mm, usual are edges of {low:g} to {high:g} mm",
+    )
 
 
 def _outside(code: str, what: str, value: float, limits: tuple[float, float], unit: str) -> Remark | None:

@@ -13,7 +13,7 @@ from pointpet.image.body import body_median_suv, body_threshold
 CELL_MM = 8.0
 """Edge of the cells that are searched: averages noise; the liver still holds thousands of them."""
 CUBE_MM = 24.0
-"""Edge of a volume of interest. It holds 14 mL, as the sphere of 3 cm that PERCIST and the EANM lay in the right lobe."""
+"""Edge of a volume of interest. It holds 14 mL, as the sphere of 3 cm that PERCIST lays in the right lobe."""
 LEAST_HEIGHT_MM = 500.0
 """A shorter field of view need not hold the liver: a thigh with a large, even tumour looks much like it."""
 LEAST_CONTRAST = 1.6

@@ -44,8 +44,9 @@ def read_pet(
         unit: `suv` or `bqml`, what a NIfTI holds; its sidecar (`NAME.json`) tells where absent, else `suv` is assumed
             with a warning. A DICOM header states its own unit.
         overrides: what the manifest supplies: `weight_kg`, `height_m`, `sex`, `dose_bq`, `half_life_s`,
-            `injection_time`, and `glucose_mmol_l`, of which no SUV depends. A NIfTI in Bq/mL needs `weight_kg` and `dose_bq`, the dose at the time that the image is
-            decay-corrected to: the file states no times, so that nothing can be decayed.
+            `injection_time`, and `glucose_mmol_l`, of which no SUV depends. A NIfTI in Bq/mL needs `weight_kg` and
+            `dose_bq`, the dose at the time that the image is decay-corrected to: the file states no times, so that
+            nothing can be decayed.
         strict: refuse every reinterpretation.
 
     Raises:

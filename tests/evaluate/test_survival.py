@@ -53,6 +53,11 @@ def test_hazard_ratio_equals_the_published_one():
     assert hazard_ratio(TIME, EVENT & (PLACEBO_GROUP == 1), PLACEBO_GROUP) is None
 
 
+@pytest.mark.filterwarnings("error")
+def test_groups_that_events_separate_have_no_hazard_ratio():
+    assert hazard_ratio([1, 2, 3, 4, 5, 6], [1] * 6, [1, 1, 1, 0, 0, 0]) is None
+
+
 def test_strata_are_compared_within():
     """Two strata of opposite pace: pooled, the groups look alike or worse; within strata the order is clear."""
     time = np.array([1, 2, 3, 4, 5, 6, 101, 102, 103, 104, 105, 106.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
+from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from pointpet.evaluate.classification import Interval
+
+_LARGEST_LOG_RATIO = 8.0
+"""A hazard 3000 times as large is a likelihood that grows without end, not an estimate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +70,8 @@ def hazard_ratio(
 ) -> Interval | None:
     """Hazard of the high group against the low one by Cox's model with its 95 % Wald interval, within strata.
 
-    None where a group is empty or has no event, since the ratio is then 0 or infinite.
+    None where a group is empty or has no event, or where all events of one group come before those of the other: the
+    ratio is then 0 or infinite.
 
     Source: Cox 1972, J. R. Stat. Soc. B 34(2), 187-220; Efron 1977 for ties.
     """
@@ -75,8 +81,12 @@ def hazard_ratio(
     model = PHReg(
         np.asarray(time, float), groups[:, None].astype(float), status=happened.astype(int), strata=strata, ties="efron"
     )
-    fitted = model.fit()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # seen by the ratio's size below
+        fitted = model.fit()
     log_ratio, error = float(np.asarray(fitted.params)[0]), float(np.asarray(fitted.bse)[0])
+    if not abs(log_ratio) < _LARGEST_LOG_RATIO or not np.isfinite(error):
+        return None
     half = norm.ppf(0.975) * error
     return Interval(float(np.exp(log_ratio)), float(np.exp(log_ratio - half)), float(np.exp(log_ratio + half)))
 

@@ -13,6 +13,8 @@ from pointpet.evaluate.case_measures import MEASURES
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.io.artefacts import read_json, write_csv
 from pointpet.pipeline.fold import case_folder
+from pointpet.pipeline.outcome import OutcomeResults
+from pointpet.pipeline.outcome_tables import write_outcome_tables
 from pointpet.report.study_folder import file_stem
 
 CLASSIFICATION_COLUMNS = ("method", "case_id", "fold", "truth", "predicted")
@@ -28,7 +30,9 @@ def collect_results(study: Path, methods: Sequence[str], folds: Sequence[Fold]) 
     return results
 
 
-def write_tables(study: Path, results: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> None:
+def write_tables(
+    study: Path, results: Sequence[Mapping[str, Any]], record: Mapping[str, Any], outcomes: OutcomeResults
+) -> None:
     """Write tables/*.csv."""
     segmentation = pd.DataFrame([_segmentation_row(result) for result in results])
     classification = pd.DataFrame(
@@ -39,10 +43,22 @@ def write_tables(study: Path, results: Sequence[Mapping[str, Any]], record: Mapp
     folder = study / "tables"
     write_csv(folder / "segmentation.csv", segmentation)
     write_csv(folder / "classification.csv", classification)
-    methods, seed = record["methods"], record["seed"]
-    for label, table in summarise(segmentation, classification, methods, patients=patients, seed=seed).items():
+    seed, model = record["seed"], record["config"]["outcome"]["model"]
+    outcome = write_outcome_tables(folder, outcomes, model, patients, seed=seed)
+    methods = [*record["methods"], *outcomes.references]
+    tables = summarise(
+        segmentation,
+        classification,
+        methods,
+        patients=patients,
+        seed=seed,
+        outcome=outcome,
+        endpoints=outcomes.endpoints(),
+    )
+    for label, table in tables.items():
         write_csv(folder / f"table_{file_stem(label)}.csv", table)
-    write_csv(folder / "comparisons.csv", compare(segmentation, methods, patients=patients, seed=seed))
+    comparisons = compare(segmentation, methods, patients=patients, seed=seed, outcome=outcome)
+    write_csv(folder / "comparisons.csv", comparisons)
 
 
 def _segmentation_row(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,3 +51,8 @@ _BY_LABEL = {"lung": _LUNG, "oesophagus": _OESOPHAGUS, "esophagus": _OESOPHAGUS}
 def published_rows(label: str) -> Mapping[str, PublishedRow]:
     """Method name to published row for a class; empty for classes that the paper has not."""
     return _BY_LABEL.get(label.lower(), {})
+
+
+def published_endpoint(label: str) -> str | None:
+    """The outcome that the paper predicts for a class; None for classes that the paper has not."""
+    return {"lung": "survival3y", "oesophagus": "response", "esophagus": "response"}.get(label.lower())

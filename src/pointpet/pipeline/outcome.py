@@ -1,0 +1,217 @@
+"""The outcome stage of a study: which questions the cohort allows, their answers, and the tables they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pointpet.core import Case, Cohort, FeatureTable, Fold
+from pointpet.outcome.settings import OutcomeSettings
+from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.outcome_features import TRUE_MASK, study_features
+from pointpet.pipeline.outcome_tasks import OutcomeTask, Rows, run_outcome_task
+from pointpet.pipeline.prepare import PreparedCohort
+from pointpet.report.published import published_endpoint
+
+REFERENCES = (
+    {
+        "name": TRUE_MASK,
+        "summary": "features of the reference masks: what a perfect mask would give",
+        "training_input": "mask",
+        "test_input": "mask",
+    },
+)
+"""Rows that are no method: what the methods' outcomes are held against."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """An endpoint of a class, or its survival (`endpoint` empty).
+
+    Args:
+        cases: with a known answer. events: of outcome 1, or deaths.
+        reason: why it is not evaluated; empty where it is.
+    """
+
+    label: str
+    endpoint: str
+    cases: int
+    events: int
+    reason: str
+
+
+@dataclass
+class OutcomeResults:
+    """Rows of the study's outcome tables, its questions, and what failed.
+
+    Args:
+        cases: of all models. folds: a row a fold's model. sites: each site left out. survival: a row a case.
+        questions: with `reason` filled where a question could not be asked.
+        references: those of `REFERENCES` that have rows.
+    """
+
+    cases: Rows = field(default_factory=list)
+    folds: Rows = field(default_factory=list)
+    sites: Rows = field(default_factory=list)
+    survival: Rows = field(default_factory=list)
+    questions: tuple[Question, ...] = ()
+    references: tuple[dict[str, str], ...] = ()
+    failures: Rows = field(default_factory=list)
+
+    def endpoints(self) -> dict[str, list[str]]:
+        """Class to its endpoints, in the order of its table's rows."""
+        found: dict[str, list[str]] = {}
+        for question in self.questions:
+            if question.endpoint:
+                found.setdefault(question.label, []).append(question.endpoint)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeStage:
+    """What the stage works on.
+
+    Args:
+        study: the study's folder. methods: names of those that segment.
+        folds: the study's own. seed: the study's.
+    """
+
+    study: Path
+    prepared: PreparedCohort
+    methods: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    configuration: Configuration
+    seed: int
+
+    def task(self, method: str, table: FeatureTable, question: Question) -> OutcomeTask:
+        """One question to one method's features of the cases of the question's class."""
+        cases = {case.case_id: case for case in self.prepared.cohort if case.label == question.label}
+        own = [row for row, case_id in enumerate(table.case_ids) if case_id in cases]
+        names = tuple(table.case_ids[row] for row in own)
+        truth, follow_up = _known(cases, question.endpoint)
+        return OutcomeTask(
+            study=self.study,
+            method=method,
+            label=question.label,
+            endpoint=question.endpoint,
+            table=FeatureTable(names, table.names, table.units, table.ibsi_codes, table.values[own]),
+            truth=truth,
+            follow_up=follow_up,
+            folds=self.folds,
+            patients={case_id: case.patient_id for case_id, case in cases.items()},
+            sites={case_id: case.site for case_id, case in cases.items()},
+            settings=self.configuration.outcome,
+            seed=self.seed,
+        )
+
+
+def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = silent) -> OutcomeResults:
+    """Predict every endpoint of every class from each method's own masks, in the study's own folds.
+
+    The mask of a training case comes from the fold that tested it, so that masks of training and test cases are alike:
+    each was made by a model that had not seen the case.
+    """
+    settings = stage.configuration.outcome
+    if not settings.enabled:
+        return OutcomeResults()
+    questions = ask(stage.prepared.cohort, stage.folds, settings)
+    results = OutcomeResults(questions=questions)
+    if all(question.reason for question in questions):
+        return results
+    tables, results.failures = study_features(
+        stage.study,
+        stage.prepared,
+        stage.methods,
+        stage.configuration.radiomics,
+        workers=workers,
+        report=report,
+    )
+    tasks = [
+        stage.task(name, table, question)
+        for name, table in tables.items()
+        for question in questions
+        if not question.reason
+    ]
+    _answer(tasks, results, workers, report)
+    results.references = tuple(item for item in REFERENCES if item["name"] in tables)
+    return results
+
+
+def _answer(tasks: Sequence[OutcomeTask], results: OutcomeResults, workers: int, report: Report) -> None:
+    """Run the tasks and gather their rows in the tasks' order, whichever ends first."""
+    answers: dict[str, dict[str, Rows]] = {}
+    for task, rows, error in map_tasks(
+        run_outcome_task, tasks, workers=workers, report=report, describe=lambda task: task.name
+    ):
+        if error is None:
+            answers[task.name] = rows
+        else:
+            failure = {"case_id": "", "stage": "outcome", "method": task.method, "code": error.code}
+            results.failures.append({**failure, "message": str(error.about(task.name))})
+    for task in tasks:
+        for table, rows in answers.get(task.name, {}).items():
+            getattr(results, table).extend(rows)
+
+
+def ask(cohort: Cohort, folds: Sequence[Fold], settings: OutcomeSettings) -> tuple[Question, ...]:
+    """Every endpoint of every class that has a known value, and survival; with the reason where too few events stand.
+
+    The endpoint that was published for a class comes first, the others by name.
+    """
+    questions = []
+    for label in cohort.classes:
+        cases = [case for case in cohort if case.label == label]
+        names = {name for case in cases for name, value in case.outcomes.items() if value is not None}
+        asked = {name: _outcome_of(name) for name in sorted(names, key=lambda n: (n != published_endpoint(label), n))}
+        if settings.survival and any(_has_follow_up(case) for case in cases):
+            asked[""] = _event_of
+        for name, value_of in asked.items():
+            known = {case.case_id: value for case in cases if (value := value_of(case)) is not None}
+            questions.append(_question(label, name, known, folds, settings.min_events))
+    return tuple(questions)
+
+
+def _outcome_of(name: str) -> Callable[[Case], int | None]:
+    return lambda case: case.outcomes.get(name)
+
+
+def _event_of(case: Case) -> int | None:
+    return case.event if _has_follow_up(case) else None
+
+
+def _has_follow_up(case: Case) -> bool:
+    return case.time_days is not None and case.event is not None
+
+
+def _question(label: str, endpoint: str, known: Mapping[str, int], folds: Sequence[Fold], min_events: int) -> Question:
+    """Count what each training fold holds: of both outcomes for an endpoint, of events for survival."""
+    fewest, part = min(
+        (_rarer([known[name] for name in fold.train if name in known], endpoint), fold.number) for fold in folds
+    )
+    events = sum(known.values())
+    what = "cases of the rarer outcome" if endpoint else "events"
+    reason = (
+        f"{events} of {len(known)} cases have the event; training of fold {part} holds {fewest} {what}, "
+        f"{min_events} are needed"
+    )
+    return Question(label, endpoint, len(known), events, reason if fewest < min_events else "")
+
+
+def _rarer(values: Sequence[int], endpoint: str) -> int:
+    events = int(np.sum(values))
+    return min(events, len(values) - events) if endpoint else events
+
+
+def _known(cases: Mapping[str, Case], endpoint: str) -> tuple[dict[str, int], dict[str, tuple[float, int]]]:
+    if endpoint:
+        values = {case_id: case.outcomes.get(endpoint) for case_id, case in cases.items()}
+        return {case_id: value for case_id, value in values.items() if value is not None}, {}
+    return {}, {
+        case_id: (case.time_days, case.event)
+        for case_id, case in cases.items()
+        if case.time_days is not None and case.event is not None
+    }

@@ -19,6 +19,7 @@ COMMANDS = (
     "train",
     "predict",
     "segment",
+    "quantify",
     "study",
     "report",
     "config",

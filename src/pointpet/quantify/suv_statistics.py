@@ -103,18 +103,27 @@ def suv_peak(volume: Volume, region: NDArray[np.bool_], box: tuple[slice, ...]) 
         region: the lesion's voxels inside `box`.
         box: slices into the volume.
     """
-    kernel = _sphere(volume.affine[:3, :3])
-    reach = [n // 2 for n in kernel.shape]
+    reach = [n // 2 for n in _sphere(volume.affine[:3, :3]).shape]
     outer = tuple(
         slice(max(part.start - r, 0), min(part.stop + r, n))
         for part, r, n in zip(box, reach, volume.voxels.shape, strict=True)
     )
-    suv = volume.voxels[outer].astype(np.float64)
-    total = signal.fftconvolve(suv, kernel, mode="same") if suv.size > 1 else suv * kernel.max()
-    count = signal.fftconvolve(np.ones_like(suv), kernel, mode="same")
-    means = total / np.maximum(np.rint(count), 1.0)
+    means = sphere_means(volume.voxels[outer], volume.affine[:3, :3])
     inner = tuple(slice(part.start - big.start, part.stop - big.start) for part, big in zip(box, outer, strict=True))
     return float(means[inner][region].max())
+
+
+def sphere_means(suv: NDArray, axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the voxels whose centre lies within the 1 mL sphere about each voxel, those that the image has.
+
+    Args:
+        suv: (X, Y, Z). axes_mm: (3, 3), one voxel's step along each axis in the columns.
+    """
+    kernel = _sphere(axes_mm)
+    suv = suv.astype(np.float64)
+    total = signal.fftconvolve(suv, kernel, mode="same") if suv.size > 1 else suv * kernel.max()
+    count = signal.fftconvolve(np.ones_like(suv), kernel, mode="same")
+    return total / np.maximum(np.rint(count), 1.0)
 
 
 def _sphere(axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,9 +21,9 @@ def _option(default: Any, doc: str) -> Any:
 class RadiomicsSettings:
     """IBSI radiomics; grey levels are bins of a fixed size from SUV 0, texture matrices 3D and merged over directions.
 
-    Source: Zwanenburg et al., Radiology 2020;295:328-338 and the IBSI reference manual, 2.4 (interpolation), 2.7
-    (fixed bin size); bin size in SUV: Leijenaar et al., Sci Rep 2015;5:11075; 0.25 with cubes of 2 to 3 mm: Pfaehler
-    et al., EJNMMI Res 2021;11:4 for the range in use.
+    Source: Zwanenburg et al., Radiology 2020;295:328-338, and the IBSI reference manual, 2.4 (interpolation) and 2.7
+    (fixed bin size). That grey levels of PET be of one size in SUV, and not a number of levels a tumour: Leijenaar et
+    al., Sci Rep 2015;5:11075; Hatt et al. (EANM and SNMMI), Eur J Nucl Med Mol Imaging 2023;50:352-375.
 
     Raises:
         ConfigError: one value is out of its range. Faults: several are.

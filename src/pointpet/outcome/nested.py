@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 
 from pointpet.core import TrainingError, derive_seed
-from pointpet.outcome.models import GRIDS, build_classifier
+from pointpet.outcome.models import GRIDS, fit_classifier
 from pointpet.outcome.preparation import Preparation, fit_preparation
 from pointpet.outcome.settings import OutcomeSettings
 
@@ -162,7 +162,4 @@ def _fit(
     )
     prepared = preparation.transform(training.values, training.sites)
     number = derive_seed(seed, model)
-    return preparation, [
-        build_classifier(model, parameters, number).fit(prepared, training.truth)  # type: ignore[attr-defined]
-        for parameters in grid
-    ]
+    return preparation, [fit_classifier(model, parameters, prepared, training.truth, number) for parameters in grid]

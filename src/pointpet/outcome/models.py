@@ -35,12 +35,16 @@ def fit_classifier(
     Source: Friedman, Hastie and Tibshirani 2010, J. Stat. Softw. 33(1), for the scale of the penalty.
     """
     if name == "elastic_net":
-        reach = float(np.abs(values.T @ (truth - truth.mean())).max())
-        share = parameters["l1_ratio"]
-        strength = share / (reach * parameters["penalty"]) if reach > 0 else 1.0
-        model = LogisticRegression(
-            solver="saga", C=strength, l1_ratio=share, max_iter=20000, tol=1e-6, random_state=seed
-        )
+        model = _elastic_net(float(np.abs(values.T @ (truth - truth.mean())).max()), parameters, seed)
     else:
         model = RandomForestClassifier(n_estimators=_TREES, max_features="sqrt", random_state=seed, **parameters)
     return model.fit(values, truth)
+
+
+def _elastic_net(reach: float, parameters: Mapping[str, Any], seed: int) -> LogisticRegression:
+    """Logistic regression; `reach` is the penalty at which the last feature leaves the model."""
+    if reach == 0:  # features that say nothing at all: the share of positives is the answer, whatever the penalty
+        return LogisticRegression()
+    share = parameters["l1_ratio"]
+    strength = share / (reach * parameters["penalty"])
+    return LogisticRegression(solver="saga", C=strength, l1_ratio=share, max_iter=20000, tol=1e-6, random_state=seed)

@@ -16,7 +16,7 @@ from pointpet.core import Case, ImageReadError, Mask, OutputError, PointpetError
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.pet import read_any_mask
-from pointpet.pipeline.inputs import read_case
+from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.quantify.radiomics import FEATURES, RadiomicsSettings, radiomic_features, radiomics_backend
@@ -103,8 +103,7 @@ def quantify_cohort(
         OutputError: `out` is something else's, or another process writes it.
     """
     cohort = read_cohort(cohort_path)
-    if out.suffix.lower() != ".csv":
-        raise OutputError("PP-FEATURES-NAME", out.name, "must end in .csv", "Name the table NAME.csv")
+    _check_name(out, cohort_path)
     request = {
         "format_version": FORMAT_VERSION,
         "pointpet_version": __version__,
@@ -130,6 +129,19 @@ def quantify_cohort(
             path.unlink()
     shutil.rmtree(unfinished, ignore_errors=True)
     return QuantifyOutcome(tuple(record["row"] for record in ordered), tuple(failures))
+
+
+def _check_name(out: Path, cohort_path: Path) -> None:
+    _check_name(out, cohort_path)
+    if out.resolve() == cohort_path.resolve():
+        raise OutputError("PP-OUTPUT-PRECIOUS", out.name, "is the manifest", "Choose another name")
+
+
+def _check_name(out: Path, cohort_path: Path) -> None:
+    if out.suffix.lower() != ".csv":
+        raise OutputError("PP-FEATURES-NAME", out.name, "must end in .csv", "Name the table NAME.csv")
+    if out.resolve() == cohort_path.resolve():
+        raise OutputError("PP-OUTPUT-PRECIOUS", out.name, "is the manifest", "Choose another name")
 
 
 def _write_table(
@@ -166,7 +178,7 @@ def quantify_case(case: Case, settings: RadiomicsSettings, *, masks: Path | None
     """
     path = _mask_path(case, masks)
     reading = read_case(case)
-    mask = read_any_mask(path, reading.volume)
+    mask = read_case_mask(case, reading.volume) if masks is None else read_any_mask(path, reading.volume)
     row = {"case_id": case.case_id, "patient_id": case.patient_id, "label": case.label}
     return {"row": row | mask_features(reading.volume, mask, settings), "warnings": list(reading.warnings)}
 

@@ -131,6 +131,28 @@ def test_partial_failure_exits_with_3(phantom, tmp_path):
     assert "P0002" in done.stdout
 
 
+def test_quantify_lists_a_failed_case_and_goes_on(phantom, tmp_path):
+    import shutil
+
+    cohort = tmp_path / "cohort"
+    shutil.copytree(phantom, cohort)
+    image = next((cohort / "images").glob("P0002*.nii.gz"))
+    whole = image.read_bytes()
+    image.write_bytes(whole[:1000])
+    done = run("quantify", cohort / "cohort.csv", "-o", tmp_path / "features.csv")
+    assert done.returncode == 3
+    assert "P0002 [PP-" in done.stderr
+    assert "features.csv: 3 cases" in done.stdout
+    image.write_bytes(whole)
+    done = run("quantify", cohort / "cohort.csv", "-o", tmp_path / "features.csv", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'features.csv'}: 4 cases\n"
+    (tmp_path / "other.yaml").write_text("radiomics: {spacing_mm: 2.0}\n")
+    done = run("quantify", cohort / "cohort.csv", "-o", tmp_path / "features.csv", "--config", tmp_path / "other.yaml")
+    assert done.returncode == 1
+    assert "[PP-OUTPUT-EXISTS]" in done.stderr
+
+
 def test_a_faulty_manifest_exits_with_1_and_lists_all(tmp_path):
     path = tmp_path / "cohort.csv"
     path.write_text("case_id,pet,label\n../x,a.nii,lung\nB,b.nii,lung\n")

@@ -135,7 +135,7 @@ def test_files_need_not_exist_when_only_the_table_is_judged(write: Write) -> Non
 
 HEADER = (
     "case_id,patient_id,pet,pet_units,label,x_mm,y_mm,z_mm,mask,outcome_r,time_days,event,weight_kg,sex,note,"
-    "mip_coronal,mip_sagittal,pixel_mm,mip_scale,mip_inverted,coronal_row,coronal_col,mask_coronal"
+    "mip_coronal,mip_sagittal,pixel_mm,mip_scale,mip_inverted,coronal_row,coronal_col,mask_coronal,mask_resample"
 )
 GOOD = {"case_id": "a", "pet": "dicom"}
 PICTURE = {"case_id": "a", "mip_sagittal": "s.npy"}
@@ -168,6 +168,10 @@ ONE_FAULT = [
     (row(GOOD, outcome_r="2"), r"\[PP-COHORT-BINARY\] .* outcome_r must be 0 or 1, got '2'"),
     (row(GOOD, outcome_r="yes"), r"\[PP-COHORT-BINARY\] .* outcome_r must be 0 or 1, got 'yes'"),
     (row(GOOD, time_days="5"), r"\[PP-COHORT-SURVIVAL\] .* event is needed beside time_days, got a blank cell"),
+    (
+        row(GOOD, mask_resample="1"),
+        r"\[PP-COHORT-MASK\] .* mask_resample needs a NIfTI mask, got '1'",
+    ),
     (row(GOOD, event="1"), r"\[PP-COHORT-SURVIVAL\] .* time_days is needed beside event"),
     (row(GOOD, event="1", time_days="-1"), r"\[PP-COHORT-NUMBER\] .* time_days must be 0 or more, got '-1'"),
     (row(GOOD, x_mm="1", z_mm="2"), r"\[PP-COHORT-PARTIAL\] .* x_mm needs y_mm beside it, got '1'"),
@@ -200,7 +204,7 @@ ONE_FAULT = [
     ),
     (
         row(GOOD) + "b,,dicom" + "," * 30 + "x\n",
-        r"\[PP-COHORT-CELLS\] cohort.csv row 3: has 33 cells, the header has 23",
+        r"\[PP-COHORT-CELLS\] cohort.csv row 3: has 33 cells, the header has 24",
     ),
 ]
 
@@ -313,4 +317,4 @@ def test_column_order_is_the_documented_one() -> None:
     assert COLUMNS[:10] == (
         "case_id", "patient_id", "site", "pet", "pet_units", "label", "x_mm", "y_mm", "z_mm", "mask",
     )  # fmt: skip
-    assert len(COLUMNS) == len(set(COLUMNS)) == 29
+    assert len(COLUMNS) == len(set(COLUMNS)) == 30

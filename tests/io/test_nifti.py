@@ -469,3 +469,20 @@ def test_sts_images_are_read_and_their_masks_fit(real_data: Path) -> None:
     mask = read_mask(folder / "PET_mask.nii.gz", volume)
     assert 0 < mask.voxels.mean() < 0.5
     assert volume.voxels[mask.voxels].mean() > volume.voxels[~mask.voxels].mean()
+
+
+def test_mask_of_another_grid_is_resampled_where_asked(tmp_path: Path) -> None:
+    """A block of twice the voxel size covers the same space; what lies beyond the PET is cut off."""
+    fine = Volume(np.ones((8, 8, 8), np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
+    coarse = np.zeros((6, 6, 6), np.uint8)
+    coarse[1:3, 1:3, 1:3] = 1
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[:3, 3] = 1.0
+    path = save(tmp_path / "coarse.nii", coarse, affine)
+    with pytest.raises(GeometryError, match=r"must lie on the PET's grid .* write 1 into mask_resample of its row"):
+        read_mask(path, fine)
+    found = read_mask(path, fine, resample=True)
+    assert found.grid.matches(fine.grid)
+    expected = np.zeros((8, 8, 8), bool)
+    expected[2:6, 2:6, 2:6] = True
+    assert (found.voxels == expected).all()

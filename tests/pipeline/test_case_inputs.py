@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pointpet.core import Case, MipPair, ModelError, Plane
+from pointpet.core import Case, ImageReadError, Mask, MipPair, ModelError, Plane
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.nifti import write_mask
 from pointpet.methods.base import Given
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.prepare import PreparedCase, read_case_volume
 
 MIPS = MipPair(np.ones((4, 6)), np.ones((5, 6)), 2.0, np.zeros(3))
@@ -49,3 +54,17 @@ def test_pixel_points_of_ready_made_pictures_pass_as_they_are():
 def test_a_case_of_pictures_has_no_volume():
     with pytest.raises(ModelError, match="C1: has ready-made MIPs only"):
         read_case_volume(Case("C1"))
+
+
+def test_a_case_without_a_mask_has_none_to_read(cohort_folder):
+    case = replace(read_cohort(cohort_folder / "cohort.csv").cases[0], mask=None)
+    with pytest.raises(ImageReadError, match="case C00: has no reference mask. Fill in `mask`"):
+        read_case_mask(case, read_case(case).volume)
+
+
+def test_a_mask_without_a_voxel_inside_is_refused(cohort_folder, tmp_path):
+    case = read_cohort(cohort_folder / "cohort.csv").cases[0]
+    volume = read_case(case).volume
+    write_mask(tmp_path / "empty.nii.gz", Mask(np.zeros(volume.voxels.shape, bool), volume.affine), volume.stored)
+    with pytest.raises(ImageReadError, match="needs a voxel inside the PET, got none"):
+        read_case_mask(replace(case, mask=tmp_path / "empty.nii.gz"), volume)

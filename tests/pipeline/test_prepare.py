@@ -7,6 +7,7 @@ from pointpet.core import ModelError, OutputError
 from pointpet.io.artefacts import read_json
 from pointpet.io.pet import sidecar_path
 from pointpet.pipeline import prepare as preparing
+from pointpet.pipeline.check import check_cohort
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.prepare import load_prepared, prepare_cohort
 
@@ -89,3 +90,15 @@ def test_other_settings_need_overwrite(cohort_folder, tmp_path):
 def test_a_folder_that_is_not_prepared_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"holds no prepared\.json"):
         load_prepared(tmp_path)
+
+
+def test_a_point_beside_a_ready_made_picture_fails_its_case(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((20, 10), np.float32))
+    rows = "case_id,label,mip_coronal,coronal_row,coronal_col\nA,x,a.npy,19,9\nB,y,a.npy,20,3\n"
+    (tmp_path / "cohort.csv").write_text(rows)
+    prepared = prepare_cohort(tmp_path / "cohort.csv", tmp_path / "p", SETTINGS)
+    assert [case.case.case_id for case in prepared.cases] == ["A"]
+    ((case_id, error),) = prepared.failures
+    assert (case_id, error.code) == ("B", "PP-POINT-OUTSIDE")
+    assert "got row 20.0, column 3.0 of 20 x 10 in the coronal view" in str(error)
+    assert [fault["code"] for fault in check_cohort(tmp_path / "cohort.csv").faults] == ["PP-POINT-OUTSIDE"]

@@ -34,6 +34,7 @@ class Case:
         label: class name, None where unknown.
         points_mm: (N, 3) world RAS+ mm, the main lesion first; (0, 3) where there is none.
         mask: reference mask; evaluation and supervised baselines only.
+        mask_resample: True where the mask lies on another grid and is to be resampled.
         outcomes: endpoint name (`response`, without the `outcome_` prefix) to 0, 1 or None.
         header: what the PET's header lacks (`weight_kg`, `height_m`, `sex`, `dose_bq`, `injection_time`).
         mips: plane to ready-made picture file.
@@ -62,6 +63,7 @@ class Case:
     pixel_points: Mapping[Plane, NDArray[np.float64]] = field(default_factory=dict)
     mip_masks: Mapping[Plane, Path] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
+    mask_resample: bool = False
 
     def __post_init__(self) -> None:
         if not CASE_ID.fullmatch(self.case_id):

@@ -178,5 +178,5 @@ def require_same_grid(subject: str, volume: Volume, mask: Mask) -> None:
             subject,
             f"the mask must lie on the PET's grid {volume.grid.shape} at {volume.spacing_mm.round(3).tolist()} mm, got "
             f"{mask.grid.shape} at {mask.grid.spacing_mm.round(3).tolist()} mm",
-            "Resample the mask onto the PET, or ask for it with --resample-masks",
+            "Resample the mask onto the PET, or write 1 into mask_resample of its row in cohort.csv",
         )

@@ -32,6 +32,7 @@ from pointpet.core import (
     Volume,
     require_same_grid,
 )
+from pointpet.image.resample import resample_mask
 from pointpet.io.artefacts import write_bytes
 
 NOTE = "pointpet: research use only"
@@ -89,10 +90,14 @@ def read_nifti(path: Path, unit: Unit) -> Volume:
     return Volume(turned, _canonical(stored).affine, unit, stored)
 
 
-def read_mask(path: Path, volume: Volume) -> Mask:
+def read_mask(path: Path, volume: Volume, *, resample: bool = False) -> Mask:
     """Read a mask of `volume`: any voxel order of its grid; 0 is background, every positive whole number foreground.
 
     An empty mask is returned as it is.
+
+    Args:
+        path: the file. volume: the PET it belongs to.
+        resample: bring a mask of another grid to the PET's by nearest neighbour instead of refusing it.
 
     Raises:
         ImageReadError: not a readable NIfTI image, or values that are no whole numbers from 0.
@@ -102,8 +107,9 @@ def read_mask(path: Path, volume: Volume) -> Mask:
     image = _open(path, None)
     stored = _stored_grid(path, image)
     grid = _canonical(stored)
-    # The grid is compared before any voxel is read, so that a wrong file costs nothing.
-    require_same_grid(path.name, volume, Mask(np.broadcast_to(np.False_, grid.shape), grid.affine))
+    if not resample:
+        # The grid is compared before any voxel is read, so that a wrong file costs nothing.
+        require_same_grid(path.name, volume, Mask(np.broadcast_to(np.False_, grid.shape), grid.affine))
     voxels = _voxels(path, image, whole=True)
     bad = (voxels < 0) | (voxels != np.rint(voxels)) if voxels.dtype.kind in "fi" else np.zeros((1, 1, 1), bool)
     if bad.any():
@@ -114,7 +120,9 @@ def read_mask(path: Path, volume: Volume) -> Mask:
             "Save the mask with a threshold applied, 0 outside and 1 inside",
         )
     turned = np.asfortranarray(apply_orientation(voxels > 0, io_orientation(stored.affine)))
-    return Mask(turned, volume.affine)
+    if grid.matches(volume.grid):
+        return Mask(turned, volume.affine)
+    return resample_mask(Mask(turned, grid.affine), volume.grid)
 
 
 def write_volume(path: Path, volume: Volume) -> None:

@@ -72,18 +72,19 @@ def read_pet(
     )
 
 
-def read_any_mask(path: Path, volume: Volume, roi: str | None = None) -> Mask:
+def read_any_mask(path: Path, volume: Volume, roi: str | None = None, *, resample: bool = False) -> Mask:
     """Read a mask of `volume` from a NIfTI file, or from an RTSTRUCT or DICOM SEG file or a folder that holds one.
 
     Args:
         path: the file or folder. volume: the PET it belongs to. roi: which structure or segment, of several.
+        resample: bring a NIfTI mask of another grid to the PET's by nearest neighbour instead of refusing it.
 
     Raises:
         ImageReadError: no readable mask. GeometryError: it lies on another grid.
     """
     path = Path(path)
     if is_nifti(path):
-        return read_mask(path, volume)
+        return read_mask(path, volume, resample=resample)
     if not path.exists():
         raise ImageReadError("PP-MASK-MISSING", path.name, "does not exist", "Correct the path")
     candidates = list(dicom_candidates(path, [])) if path.is_dir() else [path]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointpet.core import Flag, Mask, ModelError, Plane, Prediction
+from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
@@ -94,9 +94,18 @@ class WeakMethod:
                 f"holds a model of method {record.get('method')!r}, expected {self.name!r}",
                 "Give the folder of a model of this method",
             )
-        network = TrainedNetwork.from_tensors(tensors, record["network"])
-        localising = LocaliseSettings(**record["localise"])
-        context_record = {name: record[name] for name in ("lesion_free", "preprocessing")}
+        try:
+            localising = LocaliseSettings(**record["localise"])
+            context_record = {name: record[name] for name in ("lesion_free", "preprocessing")}
+            described = dict(record["network"])
+        except (KeyError, TypeError, ValueError, PointpetError) as error:
+            raise ModelError(
+                "PP-MODEL-RECORD",
+                "model.json",
+                f"must hold network, localise, lesion_free and preprocessing of this version, got {error!r}",
+                "Read the model with the version that wrote it, or train it again",
+            ) from error
+        network = TrainedNetwork.from_tensors(tensors, described)
         return FittedWeakMethod(self.name, network, localising, context_record)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from pointpet.core import Mask, Volume
-from pointpet.io.pet import read_any_mask
 from pointpet.methods.base import CaseInput, Given
+from pointpet.pipeline.inputs import read_case_mask
 from pointpet.pipeline.prepare import PreparedCase, read_case_volume
 
 
@@ -23,8 +23,7 @@ class VolumeReader:
 
     def mask(self, prepared: PreparedCase) -> Mask:
         """The case's reference mask, on the volume's grid."""
-        assert prepared.case.mask is not None
-        return read_any_mask(prepared.case.mask, self.volume(prepared))
+        return read_case_mask(prepared.case, self.volume(prepared))
 
     @staticmethod
     def _read_volume(prepared: PreparedCase) -> Volume:

@@ -13,10 +13,11 @@ import numpy as np
 from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mip_pictures
-from pointpet.io.pet import PetReading, read_any_mask
+from pointpet.io.pet import PetReading
 from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
-from pointpet.pipeline.inputs import read_case
+from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.prepare import require_points_inside
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _entry(fault: PointpetError) -> dict[str, str]:
 def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[PointpetError], list[PointpetError]]:
     if case.pet is None:
         mips = read_mip_pictures(case)
+        require_points_inside(case, mips)
         row = {"case_id": case.case_id, "label": case.label, "points": int(case.has_point), "planes": len(mips.planes)}
         return row, [], []
     reading = read_case(case, strict=strict)
@@ -142,7 +144,7 @@ def _check_mask(case: Case, volume: Volume) -> tuple[float | None, list[Pointpet
     if case.mask is None:
         return None, []
     try:
-        mask = read_any_mask(case.mask, volume)
+        mask = read_case_mask(case, volume)
     except PointpetError as error:
         return None, [error.about(f"case {case.case_id}")]
     return mask.volume_ml, []
@@ -154,6 +156,17 @@ def _warning(case: Case, problem: str, remedy: str = "Look at the case") -> Poin
 
 def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:
     warnings: list[PointpetError] = []
+    for name in sorted({name for case in cohort for name in case.outcomes}):
+        blank = sum(case.outcomes.get(name) is None for case in cohort)
+        if blank:
+            warnings.append(
+                CohortError(
+                    "PP-CHECK-OUTCOME",
+                    "cohort",
+                    f"outcome_{name} is blank in {blank} of {len(cohort)} cases, which count as unknown",
+                    "Fill it in where it is known",
+                )
+            )
     unlabelled = [case.case_id for case in cohort if case.label is None]
     if unlabelled:
         warnings.append(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pointpet.core import Case, ImageReadError
+from pointpet.core import Case, ImageReadError, Mask, Volume
 from pointpet.core.cohort import CASE_ID
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.identity import reveals_patient
-from pointpet.io.pet import PetReading, read_pet
+from pointpet.io.pet import PetReading, read_any_mask, read_pet
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 
@@ -48,6 +48,27 @@ def read_case(case: Case, *, strict: bool = False) -> PetReading:
             "PP-CASE-PET", f"case {case.case_id}", "has ready-made MIPs only, a PET volume is needed", "Fill in `pet`"
         )
     return read_pet(case.pet, unit=case.pet_units, overrides=dict(case.header), strict=strict)
+
+
+def read_case_mask(case: Case, volume: Volume) -> Mask:
+    """Read a case's reference mask.
+
+    Raises:
+        ImageReadError: no mask, one that cannot be read, or one without a voxel inside.
+        GeometryError: it lies on another grid, and the manifest does not ask to resample it.
+    """
+    subject = f"case {case.case_id}"
+    if case.mask is None:
+        raise ImageReadError("PP-MASK-MISSING", subject, "has no reference mask", "Fill in `mask`")
+    mask = read_any_mask(case.mask, volume, resample=case.mask_resample)
+    if not mask.voxels.any():
+        raise ImageReadError(
+            "PP-MASK-EMPTY",
+            case.mask.name,
+            "a reference mask needs a voxel inside the PET, got none",
+            "Correct the mask, or leave `mask` blank for a patient without lesions",
+        )
+    return mask
 
 
 def _case_id(path: Path, number: int, taken: set[str]) -> str:

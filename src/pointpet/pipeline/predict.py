@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Case, Lesion, MipPair, PointpetError, Prediction
+from pointpet.core import Case, Lesion, MipPair, ModelError, PointpetError, Prediction
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
@@ -88,8 +88,11 @@ def load_model(folder: Path) -> tuple[FittedMethod, dict[str, Any]]:
         ModelError: missing, damaged, foreign.
     """
     _, record = read_model(folder)
-    method = build_method(record["method"], TrainingSettings(), LocaliseSettings())
-    return method.load(folder), dict(record)
+    method = build_method(str(record.get("method")), TrainingSettings(), LocaliseSettings())
+    try:
+        return method.load(folder), dict(record)
+    except ModelError as error:
+        raise error.about(f"model {folder.name}") from error
 
 
 def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...]) -> dict[str, Any]:

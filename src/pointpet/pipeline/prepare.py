@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from pointpet._version import __version__
-from pointpet.core import Case, Cohort, MipPair, ModelError, Plane, PointpetError, Volume, text_digest
+from pointpet.core import Case, Cohort, GeometryError, MipPair, ModelError, Plane, PointpetError, Volume, text_digest
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mip_pictures, read_mips, write_mips
@@ -156,11 +156,33 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
     known = read_json(record_path) if record_path.is_file() and mips_path.is_file() else {}
     if known.get("source_digest") == source:
         pixel_hash, facts = known["pixel_hash"], known["facts"]
+        require_points_inside(case, read_mips(mips_path))
     else:
         mips, pixel_hash, facts = _project_source(case, settings)
+        require_points_inside(case, mips)
         write_mips(mips_path, mips)
         LOG.info("%s: projected", case.case_id)
     write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)})
+
+
+def require_points_inside(case: Case, mips: MipPair) -> None:
+    """Stop where a case's point lies beside its scan: training there would learn from nothing.
+
+    Raises:
+        GeometryError: names the point's place in the view.
+    """
+    for plane, pixels in PreparedCase(case, mips, "").pixels().items():
+        size = np.array(mips.picture(plane).shape)
+        outside = pixels[((pixels < -0.5) | (pixels >= size - 0.5)).any(axis=1)]
+        if len(outside):
+            row, column = np.round(outside[0], 1).tolist()
+            raise GeometryError(
+                "PP-POINT-OUTSIDE",
+                f"case {case.case_id}",
+                f"its point must lie inside the scan, got row {row}, column {column} of {size[0]} x {size[1]} in the "
+                f"{plane} view",
+                "Correct x_mm, y_mm, z_mm (world RAS+), or the pixels",
+            )
 
 
 def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, str, dict[str, Any]]:

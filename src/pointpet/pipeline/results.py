@@ -33,10 +33,10 @@ from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mips
 from pointpet.io.nifti import read_map, read_mask, read_nifti, write_mask
-from pointpet.io.pet import read_any_mask
 from pointpet.io.review import Review, Verdict, read_reviews, save_review
 from pointpet.localise.point import segment_point
 from pointpet.pipeline.browse import Scan, ScanStore, load_scan, require_inside
+from pointpet.pipeline.inputs import read_case_mask
 from pointpet.project.rotate import rotating_mips
 
 __all__ = ["ResultFolder", "Review", "Verdict"]
@@ -182,8 +182,7 @@ class ResultFolder:
         case = self._images.get(case_id)
         if case is None or case.mask is None or case.pet is None:
             return None
-        path = case.mask
-        return self._masks.get(("", case_id), lambda: read_any_mask(path, self._volume(case_id)))
+        return self._masks.get(("", case_id), lambda: read_case_mask(case, self._volume(case_id)))
 
     def masks(self, method: str, case_id: str) -> dict[str, Mask]:
         """`prediction` and `truth`, those that exist."""

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from pointpet.report.published import MEASURES, REFERENCE, published_rows
+from pointpet.report.published import MEASURES, REFERENCE, published_endpoint, published_rows
 
 # The two tables as printed, "/" for no value: Amyar et al. 2020, tables 1 and 2.
 PRINTED = {
@@ -29,6 +29,13 @@ def test_the_published_tables_are_as_printed(label):
         expected = [None if cell == "/" else tuple(map(float, cell.split("±"))) for cell in cells]
         assert [getattr(rows[title], measure) for measure in MEASURES] == expected
     assert len(rows) == 5
+
+
+def test_the_papers_endpoints():
+    # Section 4: response to treatment for oesophagus, 3-year survival for lung.
+    assert [published_endpoint(name) for name in ("lung", "Oesophagus", "esophagus", "lymphoma")] == [
+        "survival3y", "response", "response", None,
+    ]  # fmt: skip
 
 
 def test_other_spellings_and_other_classes():

@@ -10,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pointpet._version import __version__
 from pointpet.io.artefacts import write_text
-from pointpet.report import headline, result_tables
+from pointpet.report import headline, outcome_tables, result_tables
 from pointpet.report.cohort_flow import cohort_flow
 from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
 from pointpet.report.published import REFERENCE, published_rows
 from pointpet.report.study_folder import Study, read_study
-from pointpet.report.wording import method_title, number
+from pointpet.report.wording import MODEL_TITLES, endpoint_title, method_title, number
 
 REPORT_NAME = "report.html"
 
@@ -72,6 +72,15 @@ def _context(study: Study) -> dict[str, Any]:
         "measure_tables": {label: result_tables.measure_rows(study, label) for label in study.labels},
         "comparisons": result_tables.comparison_tables(study),
         "comparison_columns": list(result_tables.COMPARISON_COLUMNS),
+        "endpoints": outcome_tables.endpoint_sections(study),
+        "outcome_model": MODEL_TITLES.get(record.get("outcome", {}).get("model", ""), ""),
+        "endpoint_columns": list(outcome_tables.ENDPOINT_COLUMNS),
+        "model_columns": list(outcome_tables.MODEL_COLUMNS),
+        "site_columns": list(outcome_tables.SITE_COLUMNS),
+        "survival_columns": list(outcome_tables.SURVIVAL_COLUMNS),
+        "survival": outcome_tables.survival_rows(study),
+        "survival_reasons": outcome_tables.survival_reasons(study),
+        "table_endpoints": _table_endpoints(study),
         "localisation": result_tables.localisation_rows(study),
         "classifiers": result_tables.classifier_rows(study),
         "flags": result_tables.flag_rows(study),
@@ -82,6 +91,16 @@ def _context(study: Study) -> dict[str, Any]:
         "left_out": record.get("methods_left_out", []),
         "lesion_free": record.get("lesion_free", []),
     }
+
+
+def _table_endpoints(study: Study) -> dict[str, str]:
+    """Class to the endpoint that its main table shows, the first of its rows; empty where there is none."""
+    shown = {}
+    for label in study.labels:
+        rows = study.tables[label].to_dict("records")
+        endpoints = [row["endpoint"] for row in rows if isinstance(row.get("endpoint"), str)]
+        shown[label] = endpoint_title(endpoints[0]) if endpoints else ""
+    return shown
 
 
 def _fold_counts(study: Study) -> list[tuple[str, ...]]:

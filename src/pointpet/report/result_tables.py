@@ -62,9 +62,9 @@ class MainRow:
 def main_rows(study: Study, label: str) -> list[MainRow]:
     """This study's row of each method beside the published one; published methods that did not run come last."""
     published = dict(published_rows(label))
-    given = {method["name"]: method for method in study.record["methods"]}
+    given = {method["name"]: method for method in (*study.record["methods"], *study.references)}
     rows = []
-    for method in study.methods:
+    for method in dict.fromkeys((*study.methods, *study.outcome_methods)):
         row = row_of(study, label, method)
         if row:
             rows.append(
@@ -106,6 +106,8 @@ def comparison_tables(study: Study) -> list[tuple[str, list[tuple[str, ...]]]]:
     """Each measure in words with its rows: `COMPARISON_COLUMNS`."""
     tables: dict[str, list[tuple[str, ...]]] = {}
     for row in study.comparisons.to_dict("records"):
+        if row["measure"] in OUTCOME_MEASURES:
+            continue
         digits = 0 if row["measure"] == "hd95_mm" else 2
         tables.setdefault(row["measure"], []).append(
             (
@@ -245,7 +247,7 @@ def _training_row(method: dict[str, Any]) -> tuple[str, ...]:
 
 def has_outcome(study: Study, label: str) -> bool:
     """True where any method of the study predicted an outcome of this class."""
-    return any(_outcome(row_of(study, label, method)) for method in study.methods)
+    return any(_outcome(row_of(study, label, method)) for method in (*study.methods, *study.outcome_methods))
 
 
 def _outcome(row: dict[str, Any]) -> tuple[str, ...]:

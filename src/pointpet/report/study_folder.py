@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,17 @@ CLASSIFICATION_COLUMNS = ("method", "case_id", "fold", "truth", "predicted")
 COMPARISON_COLUMNS = ("label", "measure", "method_a", "method_b", "difference", "lo", "hi", "p", "p_corrected", "n")
 FOLD_COLUMNS = ("case_id", "patient_id", "fold")
 
+OUTCOME_TABLES = {
+    "outcome": ("method", "label", "endpoint", "case_id", "fold", "probability", "prediction", "truth"),
+    "outcome_models": ("method", "label", "endpoint", "model", "events_per_variable", "events_per_candidate"),
+    "outcome_sites": ("method", "label", "endpoint", "site", "cases", "events", "auc", "note"),
+    "survival": ("method", "label", "case_id", "fold", "risk", "high", "time_days", "event"),
+    "survival_groups": ("method", "label", "cases", "events", "high", "hazard_ratio", "log_rank_p"),
+}
+"""Columns that the report needs of each."""
+
 PROBABILITY = "probability_"
-_TEXT_COLUMNS = ("method", "label", "case_id", "patient_id", "truth", "predicted", "endpoint")
+_TEXT_COLUMNS = ("method", "label", "case_id", "patient_id", "predicted", "endpoint", "model", "site", "note")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +56,7 @@ class Study:
         folds, segmentation, classification, comparisons: the tables of these names.
         tables: class name to its table_LABEL.csv.
         answers: one a method and case, in the order of the methods, then of the case ids.
+        outcomes: file stem to table of the outcome stage (`OUTCOME_TABLES`); empty tables where the study has none.
     """
 
     record: Mapping[str, Any]
@@ -56,6 +66,7 @@ class Study:
     comparisons: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     answers: tuple[Answer, ...]
+    outcomes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -68,6 +79,22 @@ class Study:
         left = {*self.segmentation["method"], *self.classification["method"]}
         names = [method["name"] for method in self.record["methods"] if method["name"] in left]
         return tuple(sorted(names, key=lambda name: name != "proposed"))
+
+    @property
+    def outcome_methods(self) -> tuple[str, ...]:
+        """Names of all that predicted an outcome: methods in the report's order, then those that only predict."""
+        left = set(self.outcome("outcome")["method"])
+        rest = [row["name"] for row in (*self.record["methods"], *self.references) if row["name"] not in self.methods]
+        return tuple(name for name in (*self.methods, *rest) if name in left)
+
+    @property
+    def references(self) -> tuple[Mapping[str, Any], ...]:
+        """What outcomes are held against and is no method: `name`, `summary`, `training_input`, `test_input`."""
+        return tuple(self.record.get("outcome", {}).get("references", ()))
+
+    def outcome(self, table: str) -> pd.DataFrame:
+        """A table of the outcome stage."""
+        return self.outcomes.get(table, pd.DataFrame(columns=list(OUTCOME_TABLES[table])))
 
     @property
     def patients(self) -> dict[str, str]:
@@ -104,13 +131,18 @@ def read_study(folder: Path) -> Study:
         record=record,
         folds=_read_table(folder / "folds.csv", FOLD_COLUMNS),
         segmentation=_read_table(tables / "segmentation.csv", SEGMENTATION_COLUMNS),
-        classification=_read_table(tables / "classification.csv", CLASSIFICATION_COLUMNS),
+        classification=_read_table(tables / "classification.csv", CLASSIFICATION_COLUMNS, text=("truth",)),
         comparisons=_read_table(tables / "comparisons.csv", COMPARISON_COLUMNS),
         tables={
             label: _read_table(tables / f"table_{file_stem(label)}.csv", ("method", "dice_mean"))
             for label in sorted(record["cohort"]["by_label"])
         },
         answers=(),
+        outcomes={
+            stem: _read_table(tables / f"{stem}.csv", columns)
+            for stem, columns in OUTCOME_TABLES.items()
+            if (tables / f"{stem}.csv").is_file()
+        },
     )
     order = [method["name"] for method in record["methods"]]
     return Study(**{**study.__dict__, "answers": tuple(_read_answers(folder, order))})
@@ -154,10 +186,12 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _read_table(path: Path, columns: tuple[str, ...], text: tuple[str, ...] = ()) -> pd.DataFrame:
     if not path.is_file():
         raise OutputError("PP-REPORT-MISSING", path.name, "is not in this study", "Run the study to its end")
-    frame = pd.read_csv(path, dtype=dict.fromkeys(_TEXT_COLUMNS, "str"), keep_default_na=False, na_values=[""])
+    frame = pd.read_csv(
+        path, dtype=dict.fromkeys((*_TEXT_COLUMNS, *text), "str"), keep_default_na=False, na_values=[""]
+    )
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise OutputError(

@@ -17,8 +17,14 @@ METHOD_TITLES = {
     "suv40": "SUV 4.0",
     "fixed41": "41 % of the maximum",
     "click41": "Click and 41 %",
+    "true_mask": "True mask (reference)",
 }
 """Short names for tables and axes; a method not listed goes by its own name."""
+
+ENDPOINT_TITLES = {"response": "response to treatment", "survival3y": "3-year survival"}
+"""Endpoints of the paper in words; another goes by its own name."""
+
+MODEL_TITLES = {"elastic_net": "Logistic, elastic net", "random_forest": "Random forest"}
 
 FLAG_TEXTS = {
     "empty": "no voxel was selected",
@@ -34,6 +40,11 @@ FLAG_TEXTS = {
 def method_title(name: str) -> str:
     """A method's name for readers."""
     return METHOD_TITLES.get(name, name)
+
+
+def endpoint_title(name: str) -> str:
+    """An endpoint's name for readers."""
+    return ENDPOINT_TITLES.get(name, name)
 
 
 def flag_text(flag: str) -> str:

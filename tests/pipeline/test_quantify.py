@@ -145,6 +145,21 @@ def test_a_case_without_a_mask_is_listed(copied):
         quantify_case(read_cohort(cohort)["C01"], SETTINGS)
 
 
+def test_an_empty_prediction_is_a_result_and_an_empty_reference_a_fault(copied, tmp_path):
+    cohort, out = copied
+    case = read_cohort(cohort)["C01"]
+    volume = read_nifti(case.pet, Unit.SUVBW)
+    empty = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
+    write_mask(tmp_path / "masks" / "C01" / "mask.nii.gz", empty, volume.stored)
+    row = quantify_case(case, SETTINGS, masks=tmp_path / "masks")["row"]
+    assert row["mtv_ml"] == 0.0
+    assert np.isnan(row["stat_mean_Q4LE"])
+    write_mask(case.mask, empty, volume.stored)
+    outcome = quantify_cohort(cohort, out, SETTINGS)
+    assert [name for name, _ in outcome.failures] == ["C01"]
+    assert "needs a voxel inside the PET" in str(outcome.failures[0][1])
+
+
 def test_a_corrupt_image_leaves_the_other_rows_as_they_were(copied):
     cohort, out = copied
     before = rows_of(out)

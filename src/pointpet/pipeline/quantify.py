@@ -132,12 +132,6 @@ def quantify_cohort(
 
 
 def _check_name(out: Path, cohort_path: Path) -> None:
-    _check_name(out, cohort_path)
-    if out.resolve() == cohort_path.resolve():
-        raise OutputError("PP-OUTPUT-PRECIOUS", out.name, "is the manifest", "Choose another name")
-
-
-def _check_name(out: Path, cohort_path: Path) -> None:
     if out.suffix.lower() != ".csv":
         raise OutputError("PP-FEATURES-NAME", out.name, "must end in .csv", "Name the table NAME.csv")
     if out.resolve() == cohort_path.resolve():
@@ -173,11 +167,12 @@ def quantify_case(case: Case, settings: RadiomicsSettings, *, masks: Path | None
         `row`: what the table holds of it; `warnings`: what reading the PET brought up.
 
     Raises:
-        ImageReadError: no PET, no mask, or one that cannot be read. SuvError: no SUV without guessing.
-        GeometryError: the mask lies on another grid.
+        ImageReadError: no PET, no mask, one that cannot be read, or an empty one of the manifest.
+        SuvError: no SUV without guessing. GeometryError: the mask lies on another grid.
     """
     path = _mask_path(case, masks)
     reading = read_case(case)
+    # A prediction may be empty; a reference mask may not, and its row says whether it is to be resampled.
     mask = read_case_mask(case, reading.volume) if masks is None else read_any_mask(path, reading.volume)
     row = {"case_id": case.case_id, "patient_id": case.patient_id, "label": case.label}
     return {"row": row | mask_features(reading.volume, mask, settings), "warnings": list(reading.warnings)}
@@ -213,7 +208,7 @@ def _inputs_digest(case: Case, mask: Path) -> str:
         if source is not None:
             files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
-    return text_digest([facts, case.pet_units, dict(case.header), case.patient_id, case.label])
+    return text_digest([facts, case.pet_units, dict(case.header), case.mask_resample, case.patient_id, case.label])
 
 
 def _take_over(out: Path, unfinished: Path, request: Mapping[str, Any], *, overwrite: bool) -> None:

@@ -225,6 +225,17 @@ def test_outcomes_can_be_switched_off(cohort, tmp_path):
     assert len(pd.read_csv(tmp_path / "s" / "tables" / "outcome.csv")) == 0
 
 
+def test_without_a_radiomics_library_the_masks_are_compared_all_the_same(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr("pointpet.quantify.radiomics.features.BACKENDS", ())
+    outcome = run_study(
+        StudyRequest(cohort / "cohort.csv", ("click41",), folds=2, seed=1), tmp_path / "s", CONFIGURATION
+    )
+    assert outcome.failures == ()
+    questions = read_json(tmp_path / "s" / "study.json")["outcome"]["questions"]
+    assert all("radiomics" in item["reason"] or item["endpoint"] == "rare" for item in questions)
+    assert pd.read_csv(tmp_path / "s" / "tables" / "table_lung.csv")["dice_mean"].notna().all()
+
+
 def plain_cohort(**changes) -> Cohort:
     cases = [
         Case(f"C{i}", label="lung", outcomes={"b": i % 2, "survival3y": i % 2}, time_days=10.0 * i, event=i % 2)

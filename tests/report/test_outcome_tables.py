@@ -29,15 +29,8 @@ def outcome_cases(segmentation: pd.DataFrame) -> pd.DataFrame:
             truth = int(int(case["case_id"][1:]) % 10 in (0, 1, 4, 7))
             chance = float(np.clip(random.normal(0.4 + 0.2 * truth, 0.15), 0, 1))
             key = {"method": method, "label": case["label"], "endpoint": "response", "case_id": case["case_id"]}
-            rows.append(
-                key
-                | {
-                    "fold": int(case["case_id"][1:]) // 10,
-                    "probability": chance,
-                    "prediction": int(chance > 0.5),
-                    "truth": truth,
-                }
-            )
+            key["fold"] = int(case["case_id"][1:]) // 10
+            rows.append(key | {"probability": chance, "prediction": int(chance > 0.5), "truth": truth})
     return pd.DataFrame(rows)
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from pointpet.core import Case, Cohort, FeatureTable, Fold
+from pointpet.core import Case, Cohort, FeatureTable, Fold, MissingExtraError
 from pointpet.outcome.settings import OutcomeSettings
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outcome_features import TRUE_MASK, study_features
 from pointpet.pipeline.outcome_tasks import OutcomeTask, Rows, run_outcome_task
 from pointpet.pipeline.prepare import PreparedCohort
+from pointpet.quantify.radiomics import radiomics_backend
 from pointpet.report.published import published_endpoint
 
 REFERENCES = (
@@ -119,6 +120,8 @@ def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = sile
     if not settings.enabled:
         return OutcomeResults()
     questions = ask(stage.prepared.cohort, stage.folds, settings)
+    if any(not question.reason for question in questions):
+        questions = _without_library(questions)
     results = OutcomeResults(questions=questions)
     if all(question.reason for question in questions):
         return results
@@ -139,6 +142,15 @@ def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = sile
     _answer(tasks, results, workers, report)
     results.references = tuple(item for item in REFERENCES if item["name"] in tables)
     return results
+
+
+def _without_library(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+    """The questions, with the reason filled where no radiomics library is installed: masks are compared all the same."""
+    try:
+        radiomics_backend()
+    except MissingExtraError as error:
+        return tuple(replace(question, reason=question.reason or str(error).rstrip(".")) for question in questions)
+    return questions
 
 
 def _answer(tasks: Sequence[OutcomeTask], results: OutcomeResults, workers: int, report: Report) -> None:

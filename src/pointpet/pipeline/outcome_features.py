@@ -18,8 +18,8 @@ from pointpet.pipeline.case_inputs import VolumeReader
 from pointpet.pipeline.fold import case_folder
 from pointpet.pipeline.mapping import Report, attempt, map_tasks, silent
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
-from pointpet.pipeline.quantify import feature_columns, mask_features
-from pointpet.quantify.radiomics import RadiomicsSettings
+from pointpet.pipeline.quantify import describe_columns, feature_columns, mask_features
+from pointpet.quantify.radiomics import RadiomicsSettings, radiomics_backend
 
 TRUE_MASK = "true_mask"
 """Name of the row that reads features from the reference masks: what a perfect mask would give."""
@@ -95,7 +95,8 @@ def case_features(task: FeatureTask) -> tuple[dict[str, Mapping[str, float]], li
 def _kept(task: FeatureTask, method: str, mask_digest: str, load: Any) -> Mapping[str, float]:
     """The features on file where mask, image and settings are the same; computed and filed otherwise."""
     path = task.study / "features" / ".cases" / method / f"{task.prepared.case.case_id}.json"
-    digest = text_digest([mask_digest, task.prepared.pixel_hash, asdict(task.settings), __version__, feature_columns()])
+    made_by = [asdict(radiomics_backend()), __version__, feature_columns()]
+    digest = text_digest([mask_digest, task.prepared.pixel_hash, asdict(task.settings), made_by])
     if path.is_file():
         known = read_json(path)
         if known["digest"] == digest:
@@ -118,10 +119,10 @@ def _stamp(path: Path) -> list[object]:
 
 
 def _table(rows: Mapping[str, Mapping[str, float]]) -> FeatureTable:
-    names = feature_columns()
-    values = np.array([[row.get(name, np.nan) for name in names] for row in rows.values()])
-    blank = ("",) * len(names)
-    return FeatureTable(tuple(rows), tuple(names), blank, blank, values)
+    columns = describe_columns()
+    names, units, codes = (tuple(column[key] for column in columns) for key in ("name", "unit", "ibsi_code"))
+    values = np.array([[row[name] for name in names] for row in rows.values()])
+    return FeatureTable(tuple(rows), names, units, codes, values)
 
 
 def _write(path: Path, table: FeatureTable) -> None:

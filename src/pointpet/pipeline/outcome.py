@@ -145,7 +145,7 @@ def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = sile
 
 
 def _without_library(questions: tuple[Question, ...]) -> tuple[Question, ...]:
-    """The questions, with the reason filled where no radiomics library is installed: masks are compared all the same."""
+    """The questions, with the reason filled where no radiomics library is installed; masks are compared all the same."""
     try:
         radiomics_backend()
     except MissingExtraError as error:

@@ -71,8 +71,10 @@ def edit() -> Callable[..., list[Path]]:
 def iod_faults() -> Callable[[Dataset], list[str]]:
     """`iod_faults(dataset)`: what an object lacks or has too much, by the tables of the standard that highdicom brings.
 
-    Type 1 and 2 attributes of the mandatory modules, at any depth, and top-level attributes of no module at all.
+    Type 1 and 2 attributes of the mandatory modules, at any depth, and top-level attributes of no module at all. A
+    functional group may stand for all frames or for each (PS3.3 C.7.6.16); the slide's position is for microscopy only.
     """
+    groups = {"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"}
     standard = pytest.importorskip("highdicom._standard_utils")
 
     def items(dataset: Dataset, path: list[str]) -> list[Dataset]:
@@ -80,6 +82,12 @@ def iod_faults() -> Callable[[Dataset], list[str]]:
         for keyword in path:
             found = [item for one in found for item in one.get(keyword) or []]
         return found
+
+    def stands_elsewhere(dataset: Dataset, path: list[str], keyword: str) -> bool:
+        if len(path) != 1 or path[0] not in groups:
+            return False
+        (other,) = groups - {path[0]}
+        return keyword == "PlanePositionSlideSequence" or all(keyword in item for item in dataset[other].value)
 
     def faults(dataset: Dataset) -> list[str]:
         iod = standard.get_sop_class_iod_map()[dataset.SOPClassUID]
@@ -91,6 +99,8 @@ def iod_faults() -> Callable[[Dataset], list[str]]:
                 if not path:
                     allowed.add(keyword)
                 if module["usage"] != "M" or attribute["type"] not in ("1", "2"):
+                    continue
+                if stands_elsewhere(dataset, path, keyword):
                     continue
                 is_1 = attribute["type"] == "1"
                 wrong.extend(

@@ -217,6 +217,46 @@ class TestWriting:
         assert referenced.SeriesInstanceUID == source.SeriesInstanceUID
         assert len(referenced.ReferencedInstanceSequence) == 8
 
+    def test_conforms_to_the_segmentation_iod(self, series, file, mask, iod_faults):
+        reading = read_dicom_series(series)
+        write_seg(file, mask, reading.volume.stored, reading.series)
+        seg = pydicom.dcmread(file)
+        assert iod_faults(seg) == []
+        del seg.SegmentSequence[0].SegmentAlgorithmType
+        seg.Units = "BQML"
+        assert sorted(iod_faults(seg)) == [
+            "Units belongs to no module",
+            "type 1 SegmentSequence/SegmentAlgorithmType is absent",
+        ]
+
+    def test_codes_are_those_of_the_standard(self, series, file, mask):
+        reading = read_dicom_series(series)
+        write_seg(file, mask, reading.volume.stored, reading.series)
+        segment = pydicom.dcmread(file).SegmentSequence[0]
+        coded = {
+            "SegmentedPropertyCategoryCodeSequence": ("49755003", "SCT", "Morphologically Abnormal Structure"),
+            "SegmentedPropertyTypeCodeSequence": ("108369006", "SCT", "Neoplasm"),
+        }
+        for keyword, expected in coded.items():
+            item = segment[keyword].value[0]
+            assert (item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning) == expected
+
+    def test_of_the_patient_only_what_the_archive_needs_is_carried_over(self, series, edit, file, mask):
+        def talkative(dataset):
+            dataset.PatientComments, dataset.InstitutionName = "SENTINEL", "SENTINEL"
+            dataset.OperatorsName, dataset.PerformingPhysicianName = "SENTINEL", "SENTINEL"
+            dataset.StudyDescription = "whole body"
+
+        edit(series, talkative)
+        reading = read_dicom_series(series)
+        write_seg(file, mask, reading.volume.stored, reading.series)
+        seg = pydicom.dcmread(file)
+        assert seg.StudyDescription == "whole body"
+        assert [element.keyword for element in seg.iterall() if "SENTINEL" in str(element.value)] == [
+            "PatientName",
+            "PatientID",
+        ]
+
     def test_source_lacking_the_usual_attributes(self, series, edit, file, mask):
         def bare(dataset):
             for keyword in ("PatientBirthDate", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyTime"):

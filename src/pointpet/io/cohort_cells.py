@@ -133,9 +133,10 @@ class Row:
         return path
 
     def _path_fault(self, code: str, column: str, value: str, problem: str, remedy: str) -> None:
-        # Only the bare name: the folders of this machine do not belong into a message.
+        # A file by its bare name; a folder not at all: archives name folders after patients.
         name = value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-        self.table.fault(code, self.subject, f"{column} {problem}, got {_short(name)}", remedy)
+        shown = f", got {_short(name)}" if "." in name.strip(".") else ""
+        self.table.fault(code, self.subject, f"{column} {problem}{shown}", remedy)
 
     def numbers(self, columns: tuple[str, ...], *, at_least: float | None = None) -> tuple[float, ...] | None:
         """Numbers that stand together: all of them, or None where all are blank; some alone are a fault."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from pointpet._version import __version__
@@ -40,6 +41,33 @@ PATIENT_AND_STUDY = (
     "PositionReferenceIndicator",
 )
 """What a mask carries over, since it goes back to the archive of its source."""
+_CARRIED_OVER = frozenset(tag_for_keyword(keyword) for keyword in PATIENT_AND_STUDY)
+_PERSONAL_GROUPS = frozenset({0x0010, 0x0032, 0x0038, 0x0040})
+"""Patient, request, visit and procedure: of these only `PATIENT_AND_STUDY` is carried over."""
+_PERSONAL_TAGS = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in (
+        "InstitutionName",
+        "InstitutionAddress",
+        "InstitutionCodeSequence",
+        "InstitutionalDepartmentName",
+        "InstitutionalDepartmentTypeCodeSequence",
+        "StationName",
+        "ReferringPhysicianAddress",
+        "ReferringPhysicianTelephoneNumbers",
+        "ReferringPhysicianIdentificationSequence",
+        "ConsultingPhysicianName",
+        "PhysiciansOfRecord",
+        "PhysiciansOfRecordIdentificationSequence",
+        "PerformingPhysicianName",
+        "PerformingPhysicianIdentificationSequence",
+        "NameOfPhysiciansReadingStudy",
+        "PhysiciansReadingStudyIdentificationSequence",
+        "OperatorsName",
+        "OperatorIdentificationSequence",
+    )
+)
+"""Institution, department, station, and everybody who referred, performed, read or operated."""
 REQUIRED_BLANK = (
     "PatientName",
     "PatientID",
@@ -77,18 +105,27 @@ class MaskOrigin:
 def source_slices(series: DicomSeriesReference) -> list[Dataset]:
     """Headers of the source's slices in slice order, with blanks for the attributes that must be there.
 
+    Of patient and study they hold `PATIENT_AND_STUDY` alone: a library that copies more has no more to copy.
+
     Raises:
         ImageReadError: a file of the series is gone or damaged.
     """
     slices = []
     for path in series.files:
         dataset = read_dicom_file(path, pixels=False).dataset
+        for tag in [int(tag) for tag in dataset.keys() if _is_personal(int(tag))]:  # noqa: SIM118
+            del dataset[tag]
         with quiet_pydicom():
             for keyword in REQUIRED_BLANK:
                 if keyword not in dataset:
                     setattr(dataset, keyword, "")
         slices.append(dataset)
     return slices
+
+
+def _is_personal(tag: int) -> bool:
+    """True for what names or describes people and places beyond what the archive needs to file a mask."""
+    return tag not in _CARRIED_OVER and (tag >> 16 in _PERSONAL_GROUPS or tag in _PERSONAL_TAGS)
 
 
 def in_slice_order(mask: Mask, stored: Grid, series: DicomSeriesReference, subject: str) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pointpet.core import Case, Cohort, Fold, Grid, Mask, Unit, Volume
+from pointpet.core import Case, Cohort, Faults, Fold, Grid, Mask, Unit, Volume
 from pointpet.evaluate.outcome_summary import outcome_cells
 from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import write_cohort
@@ -25,7 +25,14 @@ from pointpet.pipeline.study import StudyRequest, run_study
 
 SHAPE, SPACING_MM = (16, 14, 20), 8.0
 CASES = 36
-CONFIGURATION = build_configuration({"prepare": {"pixel_mm": 8.0}, "outcome": {"min_events": 4, "inner_folds": 2}})
+METHODS = ("click41", "rpet3d")
+CONFIGURATION = build_configuration(
+    {
+        "prepare": {"pixel_mm": 8.0},
+        "outcome": {"min_events": 4, "inner_folds": 2},
+        "rpet3d": {"cells": 16, "spacing_mm": 8.0, "epochs": 6, "splits": 2},
+    }
+)
 
 
 def ball_scan(radius: float, seed: int) -> tuple[Volume, Mask, np.ndarray]:
@@ -70,7 +77,7 @@ def cohort(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def study(cohort, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("outcome_study") / "out"
-    outcome = run_study(StudyRequest(cohort / "cohort.csv", ("click41",), folds=2, seed=1), out, CONFIGURATION)
+    outcome = run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2, seed=1), out, CONFIGURATION)
     assert outcome.failures == ()
     return out
 
@@ -80,10 +87,11 @@ def test_every_case_with_a_known_outcome_is_predicted_in_the_studys_own_fold(stu
     assert list(table.columns[:8]) == [
         "method", "label", "endpoint", "case_id", "fold", "probability", "prediction", "truth",
     ]  # fmt: skip
-    assert set(table["method"]) == {"click41", "true_mask"}
-    assert set(table["model"]) == {"elastic_net"}
+    assert set(zip(table["method"], table["model"], strict=True)) == {
+        ("click41", "elastic_net"), ("true_mask", "elastic_net"), ("rpet3d", "rpet3d"),
+    }  # fmt: skip
     assert not table.duplicated(["method", "endpoint", "case_id"]).any()
-    assert len(table) == 2 * 2 * CASES
+    assert len(table) == 3 * 2 * CASES
     folds = pd.read_csv(study / "folds.csv").set_index("case_id")["fold"]
     assert (table["fold"].to_numpy() == folds[table["case_id"]].to_numpy()).all()
     assert ((table["probability"] >= table["threshold"]) == (table["prediction"] == 1)).all()
@@ -91,11 +99,13 @@ def test_every_case_with_a_known_outcome_is_predicted_in_the_studys_own_fold(stu
 
 def test_a_size_that_tells_the_outcome_is_found(study):
     models = pd.read_csv(study / "tables" / "outcome_models.csv")
-    assert len(models) == 2 * 2 * 2 * 2
+    assert len(models) == 2 * 2 * 2 * 2 + 2 * 2
+    models = models[models["model"] != "rpet3d"]
     assert models["auc_mean"].min() > 0.75
     assert models["auc_mean"].median() > 0.9
     folds = pd.read_csv(study / "tables" / "outcome_folds.csv")
-    assert set(folds["model"]) == {"elastic_net", "random_forest"}
+    assert set(folds["model"]) == {"elastic_net", "random_forest", "rpet3d"}
+    folds = folds[folds["model"] != "rpet3d"]
     assert (folds["events_per_variable"] == folds["events"] / folds["variables"]).all()
     assert (folds["candidates"] <= len(feature_columns())).all()
 
@@ -103,8 +113,8 @@ def test_a_size_that_tells_the_outcome_is_found(study):
 def test_the_class_table_has_a_row_a_method_and_endpoint_the_published_one_first(study):
     table = pd.read_csv(study / "tables" / "table_lung.csv")
     endpoints = ["survival3y", "rare", "response"]
-    assert list(table["endpoint"]) == endpoints * 2
-    assert list(table["method"]) == ["click41"] * 3 + ["true_mask"] * 3
+    assert list(table["endpoint"]) == endpoints * 3
+    assert list(table["method"]) == ["click41"] * 3 + ["rpet3d"] * 3 + ["true_mask"] * 3
     rows = table.set_index(["method", "endpoint"])
     outcome = pd.read_csv(study / "tables" / "outcome.csv")
     own = outcome[(outcome["method"] == "click41") & (outcome["endpoint"] == "response") & (outcome["label"] == "lung")]
@@ -129,6 +139,36 @@ def test_an_endpoint_with_too_few_events_is_not_evaluated_and_says_why(study):
     assert "4 are needed" in rare["reason"]
     assert [item["name"] for item in record["references"]] == ["true_mask"]
     assert "rare" not in set(pd.read_csv(study / "tables" / "outcome.csv")["endpoint"])
+
+
+def test_a_network_of_the_outcome_alone_has_its_rows_and_its_training_on_record(study):
+    record = next(item for item in read_json(study / "study.json")["methods"] if item["name"] == "rpet3d")
+    assert record["parameters"] > 1000
+    assert len(record["epochs"]) == len(record["train_seconds"]) == 2
+    assert all(1 <= count <= 6 for count in record["epochs"])
+    table = pd.read_csv(study / "tables" / "table_lung.csv").set_index(["method", "endpoint"])
+    assert np.isnan(table.loc[("rpet3d", "response"), "dice_mean"])
+    assert 0 <= table.loc[("rpet3d", "response"), "auc_mean"] <= 1
+    assert table.loc[("rpet3d", "response"), "training_input"] == "mask"
+    assert "rpet3d" not in set(pd.read_csv(study / "tables" / "segmentation.csv")["method"])
+    page = (study / "report.html").read_text("utf-8")
+    assert "3D-RPET-Net" in page
+
+
+def test_a_network_that_cannot_apply_says_why(cohort, tmp_path):
+    with pytest.raises(Faults, match="method rpet3d_proposed: needs the masks of proposed, which is not in the study"):
+        run_study(
+            StudyRequest(cohort / "cohort.csv", ("click41", "rpet3d_proposed"), folds=2), tmp_path / "a", CONFIGURATION
+        )
+    off = build_configuration({"outcome": {"enabled": False}, "prepare": {"pixel_mm": 8.0}})
+    with pytest.raises(Faults, match="method rpet3d: predicts outcomes, which are switched off"):
+        run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2), tmp_path / "b", off)
+    table = pd.read_csv(cohort / "cohort.csv")
+    kept = [name for name in table if not name.startswith("outcome_")]
+    bare = Path(shutil.copytree(cohort, tmp_path / "bare"))
+    table[kept].to_csv(bare / "cohort.csv", index=False)
+    with pytest.raises(Faults, match="method rpet3d: needs an outcome column, the cohort has none"):
+        run_study(StudyRequest(bare / "cohort.csv", METHODS, folds=2), tmp_path / "c", CONFIGURATION)
 
 
 def test_sites_are_left_out_one_by_one(study):
@@ -159,13 +199,13 @@ def test_features_are_computed_once_a_mask_and_kept(cohort, study, tmp_path, mon
     original = outcome_features.mask_features
     monkeypatch.setattr(outcome_features, "mask_features", lambda *a: (computed.append(a), original(*a))[1])
     monkeypatch.setattr(outcome_tasks, "_endpoint_rows", asked.append)
-    run_study(StudyRequest(cohort / "cohort.csv", ("click41",), folds=2, seed=1), copy, CONFIGURATION)
+    run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2, seed=1), copy, CONFIGURATION)
     assert (computed, asked) == ([], [])
     assert {path.name: path.read_bytes() for path in (copy / "tables").iterdir()} == before
     monkeypatch.undo()
     monkeypatch.setattr(outcome_features, "mask_features", lambda *a: (computed.append(a), original(*a))[1])
     (copy / "features" / ".cases" / "click41" / "C03.json").unlink()
-    run_study(StudyRequest(cohort / "cohort.csv", ("click41",), folds=2, seed=1), copy, CONFIGURATION)
+    run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2, seed=1), copy, CONFIGURATION)
     assert len(computed) == 1
     assert {path.name: path.read_bytes() for path in (copy / "tables").iterdir()} == before
 

@@ -20,6 +20,8 @@ ENTRY_POINT_GROUP = "pointpet.methods"
 BUILT_IN = {
     "proposed": "pointpet.methods.proposed:build",
     "cam_alone": "pointpet.methods.cam_alone:build",
+    "rpet3d": "pointpet.methods.rpet3d:build_rpet3d",
+    "rpet3d_proposed": "pointpet.methods.rpet3d:build_rpet3d_proposed",
     "suv25": "pointpet.methods.thresholds:build_suv25",
     "suv40": "pointpet.methods.thresholds:build_suv40",
     "fixed41": "pointpet.methods.thresholds:build_fixed41",

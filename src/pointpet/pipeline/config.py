@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pointpet.core import ConfigError, Faults, PointpetError, text_digest
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.rpet3d import RpetSettings
 from pointpet.outcome.settings import OutcomeSettings
 from pointpet.quantify.radiomics import RadiomicsSettings
 
@@ -63,6 +64,7 @@ SECTIONS: Mapping[str, type] = {
     "localise": LocaliseSettings,
     "radiomics": RadiomicsSettings,
     "outcome": OutcomeSettings,
+    "rpet3d": RpetSettings,
     "study": StudySettings,
 }
 
@@ -76,6 +78,7 @@ class Configuration:
     localise: LocaliseSettings = field(default_factory=LocaliseSettings)
     radiomics: RadiomicsSettings = field(default_factory=RadiomicsSettings)
     outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
+    rpet3d: RpetSettings = field(default_factory=RpetSettings)
     study: StudySettings = field(default_factory=StudySettings)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pointpet.core import Case, Cohort, FeatureTable, Fold, MissingExtraError
+from pointpet.methods.rpet3d import OutcomeNetwork
 from pointpet.outcome.settings import OutcomeSettings
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outcome_features import TRUE_MASK, study_features
+from pointpet.pipeline.outcome_networks import NetworkTask, Patches, run_network_task, study_patches
 from pointpet.pipeline.outcome_tasks import OutcomeTask, Rows, run_outcome_task
 from pointpet.pipeline.prepare import PreparedCohort
 from pointpet.quantify.radiomics import radiomics_backend
@@ -77,7 +80,7 @@ class OutcomeStage:
     """What the stage works on.
 
     Args:
-        study: the study's folder. methods: names of those that segment.
+        study: the study's folder. methods: names of those that segment. networks: those that only predict outcomes.
         folds: the study's own. seed: the study's.
     """
 
@@ -87,6 +90,7 @@ class OutcomeStage:
     folds: tuple[Fold, ...]
     configuration: Configuration
     seed: int
+    networks: tuple[OutcomeNetwork, ...] = ()
 
     def task(self, method: str, table: FeatureTable, question: Question) -> OutcomeTask:
         """One question to one method's features of the cases of the question's class."""
@@ -109,6 +113,21 @@ class OutcomeStage:
             seed=self.seed,
         )
 
+    def network_task(self, network: OutcomeNetwork, patches: Patches, question: Question) -> NetworkTask:
+        """One endpoint to a network that looks at the patches of the question's class."""
+        cases = {case.case_id: case for case in self.prepared.cohort if case.label == question.label}
+        return NetworkTask(
+            study=self.study,
+            network=network,
+            label=question.label,
+            endpoint=question.endpoint,
+            patches={case_id: patch for case_id, patch in patches.items() if case_id in cases},
+            truth=_known(cases, question.endpoint)[0],
+            folds=self.folds,
+            patients={case_id: case.patient_id for case_id, case in cases.items()},
+            seed=self.seed,
+        )
+
 
 def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = silent) -> OutcomeResults:
     """Predict every endpoint of every class from each method's own masks, in the study's own folds.
@@ -120,12 +139,14 @@ def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = sile
     if not settings.enabled:
         return OutcomeResults()
     questions = ask(stage.prepared.cohort, stage.folds, settings)
-    if any(not question.reason for question in questions):
-        questions = _without_library(questions)
     results = OutcomeResults(questions=questions)
     if all(question.reason for question in questions):
         return results
-    tables, results.failures = study_features(
+    _ask_networks(stage, results, workers, report)
+    results.questions = questions = _without_library(questions)
+    if all(question.reason for question in questions):
+        return results
+    tables, failures = study_features(
         stage.study,
         stage.prepared,
         stage.methods,
@@ -139,13 +160,14 @@ def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = sile
         for question in questions
         if not question.reason
     ]
-    _answer(tasks, results, workers, report)
+    results.failures += failures
+    _answer(run_outcome_task, tasks, results, workers, report)
     results.references = tuple(item for item in REFERENCES if item["name"] in tables)
     return results
 
 
 def _without_library(questions: tuple[Question, ...]) -> tuple[Question, ...]:
-    """The questions, with the reason filled where no radiomics library is installed; masks are compared all the same."""
+    """The questions, with the reason filled where no radiomics library is installed; the study goes on without them."""
     try:
         radiomics_backend()
     except MissingExtraError as error:
@@ -153,16 +175,34 @@ def _without_library(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     return questions
 
 
-def _answer(tasks: Sequence[OutcomeTask], results: OutcomeResults, workers: int, report: Report) -> None:
+def _ask_networks(stage: OutcomeStage, results: OutcomeResults, workers: int, report: Report) -> None:
+    """Endpoints by the networks; their survival is not asked."""
+    tasks = []
+    for network in stage.networks:
+        patches, failures = study_patches(stage.study, stage.prepared, network, workers=workers, report=report)
+        results.failures += failures
+        asked = [question for question in results.questions if question.endpoint and not question.reason]
+        tasks += [stage.network_task(network, patches, question) for question in asked]
+    _answer(run_network_task, tasks, results, workers, report)
+
+
+def _answer(
+    function: Callable[[Any], dict[str, Rows]],
+    tasks: Sequence[OutcomeTask] | Sequence[NetworkTask],
+    results: OutcomeResults,
+    workers: int,
+    report: Report,
+) -> None:
     """Run the tasks and gather their rows in the tasks' order, whichever ends first."""
     answers: dict[str, dict[str, Rows]] = {}
     for task, rows, error in map_tasks(
-        run_outcome_task, tasks, workers=workers, report=report, describe=lambda task: task.name
+        function, tasks, workers=workers, report=report, describe=lambda task: task.name
     ):
         if error is None:
             answers[task.name] = rows
         else:
-            failure = {"case_id": "", "stage": "outcome", "method": task.method, "code": error.code}
+            method = task.name.split(",")[0]
+            failure = {"case_id": "", "stage": "outcome", "method": method, "code": error.code}
             results.failures.append({**failure, "message": str(error.about(task.name))})
     for task in tasks:
         for table, rows in answers.get(task.name, {}).items():

@@ -16,6 +16,7 @@ from pointpet.evaluate.intervals import statistic_interval
 from pointpet.evaluate.outcome_summary import OUTCOME_MEASURES, outcome_cells
 from pointpet.evaluate.survival import concordance, hazard_ratio, log_rank_p
 from pointpet.io.artefacts import write_csv
+from pointpet.methods.rpet3d import MODEL
 from pointpet.pipeline.outcome import OutcomeResults
 from pointpet.pipeline.outcome_tasks import Rows
 
@@ -51,13 +52,14 @@ def write_outcome_tables(
     """Write the tables that have rows.
 
     Args:
-        folder: STUDY/tables. model: the one that stands in tables/outcome.csv. patients: case id to patient id.
+        folder: STUDY/tables. model: the one of features that stands in tables/outcome.csv.
+        patients: case id to patient id.
 
     Returns:
         tables/outcome.csv.
     """
     everything = pd.DataFrame(results.cases, columns=list(OUTCOME_COLUMNS))
-    outcome = everything.loc[(everything["model"] == model).to_numpy(bool)]
+    outcome = everything.loc[everything["model"].isin([model, MODEL]).to_numpy(bool)]
     write_csv(folder / "outcome.csv", outcome)
     if results.cases:
         write_csv(folder / "outcome_all_models.csv", everything)
@@ -87,7 +89,7 @@ def _model_rows(cases: pd.DataFrame, folds: Rows, patients: Mapping[str, str], s
     for key, own in _groups(cases, ("method", "label", "endpoint", "model")):
         records = [row for row in folds if all(row[name] == value for name, value in key.items())]
         counts = {
-            name: float(np.mean([row[name] for row in records]))
+            name: float(np.mean([row[name] for row in records])) if name in records[0] else None
             for name in ("candidates", "variables", "events_per_variable", "events_per_candidate")
         }
         counts |= {"cases": len(own), "events": int(own["truth"].to_numpy().sum())}

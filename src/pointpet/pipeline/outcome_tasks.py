@@ -13,7 +13,7 @@ from pointpet._version import __version__
 from pointpet.core import FeatureTable, Fold, TrainingError, derive_seed, text_digest
 from pointpet.evaluate.classification import accuracy, delong_interval, sensitivity, specificity
 from pointpet.io.artefacts import read_json, write_json
-from pointpet.outcome.endpoint import Endpoint, EndpointResult, predict_endpoint, site_folds
+from pointpet.outcome.endpoint import CaseOutcome, Endpoint, EndpointResult, predict_endpoint, site_folds
 from pointpet.outcome.settings import MODELS, OutcomeSettings
 from pointpet.outcome.survival import SurvivalQuestion, predict_survival
 
@@ -87,14 +87,14 @@ def _endpoint_rows(task: OutcomeTask) -> dict[str, Rows]:
     cases, folds = [], []
     for model in MODELS:
         result = predict_endpoint(endpoint, task.folds, model, task.settings, seed=_seed(task, model))
-        cases += case_rows(task.key, model, result)
+        limits = {record.fold: record.threshold for record in result.folds}
+        cases += case_rows(task.key, model, result.cases, limits)
         folds += _fold_rows(task.key, model, result)
     return {"cases": cases, "folds": folds, "sites": _site_rows(task, endpoint)}
 
 
-def case_rows(key: Mapping[str, str], model: str, result: EndpointResult) -> Rows:
-    """Rows of tables/outcome.csv."""
-    limits = {record.fold: record.threshold for record in result.folds}
+def case_rows(key: Mapping[str, str], model: str, cases: Sequence[CaseOutcome], limits: Mapping[int, float]) -> Rows:
+    """Rows of tables/outcome.csv; `limits` is the threshold of each fold."""
     return [
         {
             **key,
@@ -106,7 +106,7 @@ def case_rows(key: Mapping[str, str], model: str, result: EndpointResult) -> Row
             "model": model,
             "threshold": limits[case.fold],
         }
-        for case in result.cases
+        for case in cases
     ]
 
 

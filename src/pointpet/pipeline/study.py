@@ -14,12 +14,14 @@ from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.methods.base import Given, Supervision
 from pointpet.methods.registry import build_method, method_names
+from pointpet.methods.rpet3d import OutcomeNetwork
 from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outcome import OutcomeStage, run_outcomes
+from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.phantom import PHANTOM_RECORD
@@ -93,6 +95,8 @@ def run_study(
         usable = replace(prepared, cases=labelled)
         lesion_free = lesion_free_classes(usable.cohort, configuration)
         chosen, left_out = _choose_methods(methods, usable, configuration, asked_for=bool(request.methods))
+        networks = _networks(chosen, configuration)
+        segmenting = tuple(name for name in chosen if name not in {network.name for network in networks})
         folds = _folds(usable, request)
         write_csv(out / "folds.csv", _fold_rows(usable, folds))
         tasks = [
@@ -100,7 +104,7 @@ def run_study(
                 study=out,
                 fold=fold,
                 prepared=usable,
-                methods=chosen,
+                methods=segmenting,
                 classes=usable.cohort.classes,
                 lesion_free=lesion_free,
                 configuration=configuration,
@@ -108,32 +112,36 @@ def run_study(
             )
             for fold in folds
         ]
-        failures = [
-            {"case_id": name, "stage": "prepare", "method": "", "code": error.code, "message": str(error)}
-            for name, error in prepared.failures
-        ]
-        for task, found, error in map_tasks(
-            run_fold,
-            tasks,
-            workers=request.workers,
-            report=report,
-            describe=lambda task: f"fold {task.fold.number + 1}",
-        ):
-            if error is not None:
-                raise error.about(f"fold {task.fold.number}")
-            failures += found
+        failures = _run_folds(tasks, prepared, request.workers, report)
         _require_results(failures, folds, chosen)
-        stage = OutcomeStage(out, usable, chosen, folds, configuration, request.seed)
+        stage = OutcomeStage(out, usable, segmenting, folds, configuration, request.seed, networks)
         outcomes = run_outcomes(stage, workers=request.workers, report=report)
         failures += outcomes.failures
         record = _study_record(request, out, configuration, usable, chosen, folds)
         record |= {"created": _first_start(out, started), "finished": _now(), "failures": failures}
         record |= {"methods_left_out": left_out, "lesion_free": list(lesion_free), "request": asked}
         record["flow"] = cohort_flow(manifest, prepared)
+        trained = {network.name: network_record(outcomes.folds, network.name) for network in networks}
+        record["methods"] = [method | trained.get(method["name"], {}) for method in record["methods"]]
         record["outcome"] = outcome_record(outcomes, configuration.outcome.model)
         write_tables(out, collect_results(out, chosen, folds), record, outcomes)
         write_json(out / "study.json", record)
         return StudyOutcome(render_report(out), tuple(failures))
+
+
+def _run_folds(tasks: list[FoldTask], prepared: PreparedCohort, workers: int, report: Report) -> list[dict[str, Any]]:
+    """Train and test every fold; what failed, from preparation on."""
+    failures = [
+        {"case_id": name, "stage": "prepare", "method": "", "code": error.code, "message": str(error)}
+        for name, error in prepared.failures
+    ]
+    for task, found, error in map_tasks(
+        run_fold, tasks, workers=workers, report=report, describe=lambda task: f"fold {task.fold.number + 1}"
+    ):
+        if error is not None:
+            raise error.about(f"fold {task.fold.number}")
+        failures += found
+    return failures
 
 
 def _now() -> str:
@@ -173,6 +181,8 @@ def _choose_methods(
     for name in names:
         method = build_method(name, configuration.training, configuration.localise)
         reason = _why_not(method.supervision, prepared)
+        if not reason and isinstance(method, OutcomeNetwork):
+            reason = _why_no_network(method, prepared, names, configuration)
         if reason and asked_for:
             faults.append(
                 ConfigError(
@@ -197,6 +207,28 @@ def _why_not(supervision: Supervision, prepared: PreparedCohort) -> str:
     if not supervision.trains and not any(case.pet for case in cases):
         return "needs a PET volume, the cohort has ready-made MIPs only"
     return ""
+
+
+def _why_no_network(
+    network: OutcomeNetwork, prepared: PreparedCohort, names: tuple[str, ...], configuration: Configuration
+) -> str:
+    if not configuration.outcome.enabled:
+        return "predicts outcomes, which are switched off"
+    if not any(value is not None for case in prepared.cohort for value in case.outcomes.values()):
+        return "needs an outcome column, the cohort has none"
+    if not any(case.pet for case in prepared.cohort):
+        return "needs a PET volume, the cohort has ready-made MIPs only"
+    if network.masks_of and network.masks_of not in names:
+        return f"needs the masks of {network.masks_of}, which is not in the study"
+    return ""
+
+
+def _networks(names: tuple[str, ...], configuration: Configuration) -> tuple[OutcomeNetwork, ...]:
+    """Those of the methods that only predict outcomes."""
+    built = [build_method(name, configuration.training, configuration.localise) for name in names]
+    return tuple(
+        replace(method, settings=configuration.rpet3d) for method in built if isinstance(method, OutcomeNetwork)
+    )
 
 
 def _folds(prepared: PreparedCohort, request: StudyRequest) -> tuple[Fold, ...]:

@@ -81,6 +81,13 @@ class TestSteps:
         reading = read_dicom_series(series)
         assert reading.warnings == ("slices are 3 mm apart, at the seams of bed positions up to 0.08 mm more or less",)
 
+    def test_missing_slice_of_a_grid_finer_than_a_seam(self, tmp_path, acquisition):
+        """Slices 0.08 mm apart: the gap of a missing one is no more than a seam of a coarse scanner."""
+        volume = Volume(np.ones((4, 4, 8), np.float32), np.diag([0.5, 0.5, 0.08, 1.0]))
+        write_pet_series(volume, acquisition, tmp_path / "fine", patient_id="P")
+        (tmp_path / "fine" / "slice_0004.dcm").unlink()
+        refused(tmp_path / "fine", "slices must be 0.08 mm apart, but file slice_0003.dcm and file slice_0005.dcm")
+
     def test_one_slice(self, series):
         for path in sorted(series.iterdir())[1:]:
             path.unlink()

@@ -2,15 +2,17 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from pointpet.core import ActivationMap, MipPair, Plane
+from pointpet.core import Acquisition, ActivationMap, MipPair, Plane
 from pointpet.io.artefacts import LOCK_NAME, PART_PREFIX
 from pointpet.io.cohort_csv import COLUMNS, PIXELS, WORLD
+from pointpet.io.dicom_import import import_tree
 from pointpet.io.mip_files import write_mips
 from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME, read_model, write_model
 from pointpet.io.nifti import NOTE, write_map
@@ -39,6 +41,45 @@ def test_cohort_columns(sections: dict[str, str]) -> None:
 def test_points_columns(sections: dict[str, str]) -> None:
     for column in ("case_id", *WORLD, *(name for names in PIXELS.values() for name in names)):
         assert f"`{column}`" in sections["points.csv"]
+
+
+def subsection(section: str, title: str) -> str:
+    return section.split(f"\n### {title}\n")[1].split("\n### ")[0]
+
+
+@pytest.fixture
+def imported(series: Path, edit, tmp_path: Path) -> Path:
+    """A tree with one series in grams beside a file that is none, imported with a key."""
+    edit(series, lambda dataset: setattr(dataset, "PatientWeight", 70000))
+    (series / "broken.dcm").write_text("text")
+    import_tree(series, tmp_path / "out", pseudonyms=tmp_path / "key.csv")
+    return tmp_path
+
+
+def test_sidecar(sections: dict[str, str], imported: Path) -> None:
+    described = subsection(sections["What import writes"], "Sidecar of a NIfTI")
+    content = json.loads((imported / "out" / "images" / "P001.json").read_text())
+    assert set(content) == set(first_cells(described))
+    assert set(content["acquisition"]) == {field.name for field in fields(Acquisition)}
+    (note,) = content["notes"]
+    for name in (*content["acquisition"], *note):
+        assert f"`{name}`" in described
+    assert re.fullmatch("[0-9a-f]{20}", content["series_digest"])
+    assert content["unit"] in re.findall(r"`([^`]+)`", described)
+
+
+def test_left_out(sections: dict[str, str], imported: Path) -> None:
+    lines = (imported / "out" / "left_out.csv").read_text().splitlines()
+    assert lines[0].split(",") == first_cells(subsection(sections["What import writes"], "left_out.csv"))
+    assert len(lines) == 2
+    assert lines[1].startswith("file broken.dcm,")
+    assert lines[1].endswith(",1")
+
+
+def test_pseudonym_key(sections: dict[str, str], imported: Path) -> None:
+    lines = (imported / "key.csv").read_text().splitlines()
+    assert lines[0].split(",") == first_cells(subsection(sections["What import writes"], "Pseudonym key"))
+    assert lines[1:] == ["SENTINEL_ID,P001"]
 
 
 def test_mip_cache(sections: dict[str, str], tmp_path: Path) -> None:

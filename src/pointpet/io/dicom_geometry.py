@@ -23,6 +23,8 @@ GAP_TOLERANCE = 0.01
 SEAM_MM = 0.1
 """What a step at the seam of two bed positions may differ by, and a slice lie off the regular grid: scanners round the
 table's travel (a GE Discovery ST: 0.02 to 0.08 mm). A fiftieth of the blur; a wrong slice is off by millimetres."""
+SEAM_SHARE = 0.05
+"""And never more than this share of the spacing, so that no missing slice of a fine grid passes for a seam."""
 ORIENTATION_TOLERANCE = 1e-4
 """Greatest difference of direction cosines: 1e-4 is 0.05 mm over 500 mm."""
 LARGEST_SIDE = 4096
@@ -142,7 +144,8 @@ def _check_steps(files: Sequence[DicomFile], along: NDArray[np.float64], subject
         return ()
     regular = np.linspace(along[0], along[-1], len(along))
     worst = int(np.argmax(off_mm))
-    if off_mm[worst] > SEAM_MM or np.abs(along - regular).max() > SEAM_MM:
+    largest_mm = min(SEAM_MM, SEAM_SHARE * spacing)
+    if off_mm[worst] > largest_mm or np.abs(along - regular).max() > largest_mm:
         raise ImageReadError(
             "PP-DICOM-GAP",
             subject,

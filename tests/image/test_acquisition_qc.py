@@ -54,6 +54,9 @@ def test_voxels_remarked_once_for_all_scans_of_a_size():
     remark = voxel_remark((5.47, 5.47, 3.27), 12)
     assert remark is not None
     assert remark.problem == "12 scans have voxels of 5.47 x 5.47 x 3.27 mm, usual are edges of 3 to 4 mm"
+    alone = voxel_remark((5.47, 5.47, 3.27), 1)
+    assert alone is not None
+    assert alone.problem.startswith("1 scan has voxels")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_case_of_pictures_has_no_volume():
 
 def test_a_case_without_a_mask_has_none_to_read(cohort_folder):
     case = replace(read_cohort(cohort_folder / "cohort.csv").cases[0], mask=None)
-    with pytest.raises(ImageReadError, match="case C00: has no reference mask. Fill in `mask`"):
+    with pytest.raises(ImageReadError, match=r"case C00: has no reference mask\. Fill in `mask`"):
         read_case_mask(case, read_case(case).volume)
 
 

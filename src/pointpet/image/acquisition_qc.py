@@ -68,10 +68,8 @@ def voxel_remark(edges_mm: Sequence[float], cases: int) -> Remark | None:
     if all(low - EDGE_TOLERANCE_MM <= edge <= high + EDGE_TOLERANCE_MM for edge in edges_mm):
         return None
     size = " x ".join(f"{edge:.2f}" for edge in edges_mm)
-    return Remark(
-        "PP-QC-VOXEL",
-        f"{cases} {'scan has' if cases == 1 else 'scans have'} voxels of {size} mm, usual are edges of {low:g} to {high:g} mm",
-    )
+    scans = "1 scan has" if cases == 1 else f"{cases} scans have"
+    return Remark("PP-QC-VOXEL", f"{scans} voxels of {size} mm, usual are edges of {low:g} to {high:g} mm")
 
 
 def _outside(code: str, what: str, value: float, limits: tuple[float, float], unit: str) -> Remark | None:

@@ -8,7 +8,7 @@ import pytest
 
 from pointpet.evaluate import compare, summarise
 from pointpet.report import outcome_tables, result_tables
-from pointpet.report.figures import outcome_roc, survival_curves
+from pointpet.report.outcome_figures import outcome_roc, survival_curves
 from pointpet.report.render import render_report
 from pointpet.report.study_folder import read_study
 

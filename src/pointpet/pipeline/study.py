@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Cohort, ConfigError, Faults, Fold, TrainingError
+from pointpet.core import Cohort, ConfigError, Fold, TrainingError
 from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.methods.base import Given, Supervision
+from pointpet.methods.base import Supervision
 from pointpet.methods.registry import build_method, method_names
-from pointpet.methods.rpet3d import OutcomeNetwork
 from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
@@ -26,6 +25,7 @@ from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.phantom import PHANTOM_RECORD
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
+from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables
 from pointpet.report.render import render_report
 
@@ -94,8 +94,8 @@ def run_study(
         labelled = tuple(case for case in prepared.cases if case.case.label is not None)
         usable = replace(prepared, cases=labelled)
         lesion_free = lesion_free_classes(usable.cohort, configuration)
-        chosen, left_out = _choose_methods(methods, usable, configuration, asked_for=bool(request.methods))
-        networks = _networks(chosen, configuration)
+        chosen, left_out = choose_methods(methods, usable, configuration, asked_for=bool(request.methods))
+        networks = outcome_networks(chosen, configuration)
         segmenting = tuple(name for name in chosen if name not in {network.name for network in networks})
         folds = _folds(usable, request)
         write_csv(out / "folds.csv", _fold_rows(usable, folds))
@@ -170,65 +170,6 @@ def lesion_free_classes(cohort: Cohort, configuration: Configuration) -> tuple[s
         return configuration.study.lesion_free
     marked = {case.label for case in cohort if case.has_point or case.has_truth}
     return tuple(name for name in cohort.classes if name not in marked) if marked else ()
-
-
-def _choose_methods(
-    names: tuple[str, ...], prepared: PreparedCohort, configuration: Configuration, *, asked_for: bool
-) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    """The methods that apply to this cohort, and why the others do not."""
-    reasons: dict[str, str] = {}
-    faults = []
-    for name in names:
-        method = build_method(name, configuration.training, configuration.localise)
-        reason = _why_not(method.supervision, prepared)
-        if not reason and isinstance(method, OutcomeNetwork):
-            reason = _why_no_network(method, prepared, names, configuration)
-        if reason and asked_for:
-            faults.append(
-                ConfigError(
-                    "PP-STUDY-METHOD", f"method {name}", reason, "Complete the manifest or leave the method out"
-                )
-            )
-        elif reason:
-            reasons[name] = reason
-    if faults:
-        raise Faults("study", faults)
-    chosen = tuple(name for name in names if name not in reasons)
-    return chosen, [{"method": name, "reason": reason} for name, reason in reasons.items()]
-
-
-def _why_not(supervision: Supervision, prepared: PreparedCohort) -> str:
-    cases = prepared.cohort.cases
-    needed = supervision.training | supervision.testing
-    if Given.POINT in needed and not any(case.has_point for case in cases):
-        return "needs a point per patient, the cohort has none"
-    if Given.MASK in needed and not any(case.mask for case in cases):
-        return "needs reference masks, the cohort has none"
-    if not supervision.trains and not any(case.pet for case in cases):
-        return "needs a PET volume, the cohort has ready-made MIPs only"
-    return ""
-
-
-def _why_no_network(
-    network: OutcomeNetwork, prepared: PreparedCohort, names: tuple[str, ...], configuration: Configuration
-) -> str:
-    if not configuration.outcome.enabled:
-        return "predicts outcomes, which are switched off"
-    if not any(value is not None for case in prepared.cohort for value in case.outcomes.values()):
-        return "needs an outcome column, the cohort has none"
-    if not any(case.pet for case in prepared.cohort):
-        return "needs a PET volume, the cohort has ready-made MIPs only"
-    if network.masks_of and network.masks_of not in names:
-        return f"needs the masks of {network.masks_of}, which is not in the study"
-    return ""
-
-
-def _networks(names: tuple[str, ...], configuration: Configuration) -> tuple[OutcomeNetwork, ...]:
-    """Those of the methods that only predict outcomes."""
-    built = [build_method(name, configuration.training, configuration.localise) for name in names]
-    return tuple(
-        replace(method, settings=configuration.rpet3d) for method in built if isinstance(method, OutcomeNetwork)
-    )
 
 
 def _folds(prepared: PreparedCohort, request: StudyRequest) -> tuple[Fold, ...]:

@@ -14,6 +14,7 @@ from pointpet.report import headline, outcome_tables, result_tables
 from pointpet.report.cohort_flow import cohort_flow
 from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
+from pointpet.report.outcome_figures import draw_outcome_figures
 from pointpet.report.published import REFERENCE, published_rows
 from pointpet.report.study_folder import Study, read_study
 from pointpet.report.wording import MODEL_TITLES, endpoint_title, method_title, number
@@ -31,7 +32,7 @@ def render_report(study: Path) -> Path:
         OutputError: the study lacks a file or a column, or the report cannot be written.
     """
     found = read_study(study)
-    figures = draw_figures(found)
+    figures = [*draw_figures(found), *draw_outcome_figures(found)]
     for figure in figures:
         write_text(study / "figures" / f"{figure.name}.svg", figure.svg)
     environment = Environment(

@@ -42,7 +42,7 @@ def command(
 
 
 def print_tables(console: Console, study: Path) -> None:
-    """Print each class's table: what each method was given, Dice, hit and class accuracy; the rest is in the CSV."""
+    """Print each class's table: what each method was given, Dice, hit, class accuracy, outcome; the rest is in the CSV."""
     import pandas as pd
 
     for path in sorted((study / "tables").glob("table_*.csv")):
@@ -54,6 +54,8 @@ def print_tables(console: Console, study: Path) -> None:
                 "Dice, mean ± sd [95 %]": _interval(row, "dice"),
                 "hit": _number(row["hit_mean"]),
                 "class accuracy": _number(row["class_accuracy_mean"]),
+                "outcome": row["endpoint"] if isinstance(row["endpoint"], str) else "-",
+                "AUC, mean ± sd [95 %]": _interval(row, "auc"),
             }
             for row in pd.read_csv(path).to_dict("records")
         ]
@@ -62,6 +64,8 @@ def print_tables(console: Console, study: Path) -> None:
 
 def _interval(row: Mapping[Hashable, Any], measure: str) -> str:
     mean, sd, low, high = (_number(row[f"{measure}_{part}"]) for part in ("mean", "sd", "lo", "hi"))
+    if mean == "-":
+        return mean
     return f"{mean} ± {sd} [{low}, {high}]"
 
 

@@ -42,7 +42,7 @@ def command(
 
 
 def print_tables(console: Console, study: Path) -> None:
-    """Print each class's table: what each method was given, Dice, hit, class accuracy, outcome; the rest is in the CSV."""
+    """Print each class's table: what a method was given, Dice, hit, class accuracy, outcome; the rest is in the CSV."""
     import pandas as pd
 
     for path in sorted((study / "tables").glob("table_*.csv")):

@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointpet.core import Case, ImageReadError, MipPair, Plane
-from pointpet.io.mip_files import read_mip_pictures, read_mips, read_picture_mask, read_picture_masks, write_mips
+from pointpet.core import Case, ImageReadError, MipPair, Plane, TurnedMips
+from pointpet.io.mip_files import (
+    read_mip_pictures,
+    read_mips,
+    read_picture_mask,
+    read_picture_masks,
+    read_turned,
+    write_mips,
+    write_turned,
+)
 
 
 def pair() -> MipPair:
@@ -248,3 +256,27 @@ def test_no_picture_and_no_scale(tmp_path: Path) -> None:
     inverted = case(npy(tmp_path / "c.npy", np.ones((2, 2))), mip_scale=None, mip_inverted=True)
     with pytest.raises(ImageReadError, match="needs mip_scale"):
         read_mip_pictures(inverted)
+
+
+def test_turned_views_return_every_bit(tmp_path: Path) -> None:
+    matrix = np.eye(4)
+    matrix[0, 3] = 2.5
+    written = [TurnedMips(pair(), matrix), TurnedMips(pair(), np.eye(4))]
+    write_turned(tmp_path / "a.npz", written)
+    again = read_turned(tmp_path / "a.npz")
+    assert len(again) == 2
+    for one, two in zip(written, again, strict=True):
+        assert np.array_equal(one.matrix, two.matrix)
+        assert np.array_equal(one.mips.origin_mm, two.mips.origin_mm)
+        assert all(np.array_equal(one.mips.values(plane), two.mips.values(plane)) for plane in Plane)
+
+
+def test_no_turned_views_are_an_answer_too(tmp_path: Path) -> None:
+    write_turned(tmp_path / "a.npz", [])
+    assert read_turned(tmp_path / "a.npz") == ()
+
+
+def test_a_cache_of_plain_views_holds_no_turned_ones(tmp_path: Path) -> None:
+    write_mips(tmp_path / "a.npz", pair())
+    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as MIPs of pointpet"):
+        read_turned(tmp_path / "a.npz")

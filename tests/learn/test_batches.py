@@ -76,3 +76,36 @@ def test_validation_is_not_augmented(synthetic, quick) -> None:
     assert len(batches) == 2
     height, width = views[0].values.shape
     np.testing.assert_array_equal(next(iter(batches)).images[0, 0, :height, :width], views[0].values)
+
+
+def with_turns(examples: list) -> list:
+    """Each example with one view of the turned patient, told by its uptake."""
+    turned = []
+    for example in examples:
+        mips = example.mips
+        hotter = replace(mips, coronal=mips.coronal + 100, sagittal=mips.sagittal + 100)
+        turned.append(replace(example, turned=(replace(example, mips=hotter),)))
+    return turned
+
+
+def test_turned_views_take_the_scans_place_about_as_often_as_the_scan_itself(synthetic, quick) -> None:
+    settings = quick(flip=False, shift_mm=0.0, scale=0.0, intensity=0.0, batch_size=64, crop=False)
+    views = views_of(with_turns(synthetic(12)), CLASSES, settings)
+    assert len(views) == 24
+    assert all(view.turned[0].plane is view.plane for view in views)
+    lowest = [
+        bool(image[:4, :4].min() == 1)
+        for epoch in range(20)
+        for batch in TrainingBatches(views, settings, seed=0, epoch=epoch)
+        for image in batch.images[:, 0]
+    ]
+    assert len(lowest) == 20 * 24
+    assert 0.4 < np.mean(lowest) < 0.6
+
+
+def test_validation_shows_the_scan_as_it_is(synthetic, quick) -> None:
+    settings = quick(crop=False)
+    plain = views_of(synthetic(3), CLASSES, settings)
+    (with_others,) = ValidationBatches(views_of(with_turns(synthetic(3)), CLASSES, settings), 8)
+    (alone,) = ValidationBatches(plain, 8)
+    assert torch.equal(with_others.images, alone.images)

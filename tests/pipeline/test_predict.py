@@ -33,7 +33,7 @@ def test_training_again_with_the_same_command_keeps_the_model(cohort_folder, qui
 def test_a_prepared_folder_trains_the_same_model(cohort_folder, quick, model, tmp_path):
     from pointpet.pipeline.prepare import prepare_cohort
 
-    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
     train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
     ours, theirs = (folder / "weights.safetensors" for folder in (model, tmp_path / "m"))
     assert ours.read_bytes() == theirs.read_bytes()

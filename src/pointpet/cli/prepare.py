@@ -28,7 +28,7 @@ def command(
     from pointpet.pipeline.prepare import prepare_cohort
 
     console = Console(quiet=quiet, verbose=verbose)
-    settings = load_configuration(config).prepare
+    settings = load_configuration(config).preparing
     with console.progress("prepare") as report:
         prepared = prepare_cohort(cohort, out, settings, overwrite=overwrite, workers=workers, report=report)
     console.result(f"{out}: {len(prepared.cases)} cases prepared")

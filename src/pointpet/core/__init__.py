@@ -17,7 +17,7 @@ from pointpet.core.errors import (
 )
 from pointpet.core.features import FeatureTable
 from pointpet.core.folds import Fold, FoldResult
-from pointpet.core.mip import ActivationMap, MipPair, Plane, from_picture, to_picture
+from pointpet.core.mip import ActivationMap, MipPair, Plane, TurnedMips, from_picture, to_picture
 from pointpet.core.prediction import Flag, Lesion, Prediction
 from pointpet.core.seeds import derive_seed, generator
 from pointpet.core.volume import GRID_TOLERANCE_MM, Grid, Mask, Unit, Volume, require_same_grid
@@ -49,6 +49,7 @@ __all__ = [
     "Prediction",
     "SuvError",
     "TrainingError",
+    "TurnedMips",
     "Unit",
     "Volume",
     "derive_seed",

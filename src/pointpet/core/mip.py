@@ -116,6 +116,27 @@ class MipPair:
 
 
 @dataclass(frozen=True, eq=False)
+class TurnedMips:
+    """MIPs of a patient who has turned about the long axis.
+
+    Args:
+        mips: in the world that turned with the patient.
+        matrix: (4, 4) from the scan's world to that one, mm.
+    """
+
+    mips: MipPair
+    matrix: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrix", freeze(self.matrix, np.float64))
+
+    def pixels(self, plane: Plane, points_mm: NDArray) -> NDArray[np.float64]:
+        """Where points (N, 3) of the scan's world fall in the picture, as `MipPair.pixels`."""
+        points = np.atleast_2d(points_mm) @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+        return self.mips.pixels(plane, points)
+
+
+@dataclass(frozen=True, eq=False)
 class ActivationMap:
     """A class activation map at its input's size.
 

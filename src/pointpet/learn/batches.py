@@ -7,7 +7,7 @@ from a checkpoint sees what an uninterrupted one would have seen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ class View:
         values: (H, W) float32 in [0, 1], sides multiples of the map's stride.
         points: (N, 2) fractional (row, column) in `values`; (0, 2) where there is none.
         plane: which view. label: the class's index. case_id, patient_id: whose.
+        turned: the same view after turns of the patient.
     """
 
     values: NDArray[np.float32]
@@ -37,6 +38,7 @@ class View:
     label: int
     case_id: str
     patient_id: str
+    turned: tuple[View, ...] = ()
 
 
 class Batch(NamedTuple):
@@ -60,18 +62,21 @@ def views_of(examples: Sequence[Example], classes: Sequence[str], settings: Trai
     views = []
     for example in sorted(examples, key=lambda item: item.case_id):
         for plane in example.mips.planes:
-            values, frame = network_input(example.mips.picture(plane), example.mips.pixel_mm, settings)
-            views.append(
-                View(
-                    values,
-                    frame.to_input(example.points(plane)),
-                    plane,
-                    classes.index(example.label),
-                    example.case_id,
-                    example.patient_id,
-                )
-            )
+            turned = tuple(_view(other, plane, classes, settings) for other in example.turned)
+            views.append(replace(_view(example, plane, classes, settings), turned=turned))
     return views
+
+
+def _view(example: Example, plane: Plane, classes: Sequence[str], settings: TrainingSettings) -> View:
+    values, frame = network_input(example.mips.picture(plane), example.mips.pixel_mm, settings)
+    return View(
+        values,
+        frame.to_input(example.points(plane)),
+        plane,
+        classes.index(example.label),
+        example.case_id,
+        example.patient_id,
+    )
 
 
 def split_validation(views: Sequence[View], share: float, seed: int) -> tuple[list[View], list[View]]:
@@ -125,8 +130,9 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[Batch]:
         order = generator(self._seed, "order", self._epoch).permutation(len(self._views))
         random = generator(self._seed, "augmentation", self._epoch)
+        turns = generator(self._seed, "turn", self._epoch).random(len(self._views))
         for chosen in np.array_split(order, len(self)):
-            batch = collate([self._views[index] for index in chosen])
+            batch = collate([_turned(self._views[index], turns[index]) for index in chosen])
             images, points = augmented(
                 batch.images,
                 batch.sizes,
@@ -136,6 +142,11 @@ class TrainingBatches:
                 random=random,
             )
             yield batch._replace(images=images, points=points)
+
+
+def _turned(view: View, draw: float) -> View:
+    """The view itself or one after a turn, each as likely; `draw` in [0, 1)."""
+    return (view, *view.turned)[int(draw * (1 + len(view.turned)))]
 
 
 class ValidationBatches:

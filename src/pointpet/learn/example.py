@@ -25,6 +25,7 @@ class Example:
         label: class name.
         pixels: plane to (N, 2) fractional (row, column) of the points in `mips.picture(plane)`; a missing plane or an
             empty array means no point, and the distance loss skips that view.
+        turned: the same case seen after a turn of the patient; training takes one of them in the case's place at times.
     """
 
     case_id: str
@@ -32,6 +33,7 @@ class Example:
     mips: MipPair
     label: str
     pixels: Mapping[Plane, NDArray[np.float64]] = field(default_factory=dict)
+    turned: tuple[Example, ...] = ()
 
     def __post_init__(self) -> None:
         pixels = {

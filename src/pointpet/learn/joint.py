@@ -21,6 +21,10 @@ COLLAPSED_SHARE = 0.5
 COLLAPSED_EPOCHS = 3
 """Successive collapsed epochs that end a training: the first epochs of a sound one pass through empty maps."""
 
+SMOOTHED_EPOCHS = 5
+"""The criterion of an epoch is the mean over it and those before it, so many in all: a validation part holds a dozen
+patients only, and a single epoch may look good by chance long before the training has settled."""
+
 HIT_MM = 16.0
 """Distance of the peak to a point that counts as a hit in the record."""
 
@@ -28,8 +32,8 @@ HIT_MM = 16.0
 class JointTraining(lightning.LightningModule):
     """Trains `networks` on the training part and keeps the weights of the best epoch.
 
-    The validation criterion is the classification loss, plus, where there is a distance loss, distance_weight times
-    (that loss + the share of empty maps), all on the validation part. Without a validation part the last epoch counts.
+    The validation criterion, smoothed over epochs, is the classification loss, plus, where there is a distance loss,
+    distance_weight times (that loss + the share of empty maps), all on the validation part. Without a validation part the last epoch counts.
 
     Args:
         networks: what is trained.
@@ -204,9 +208,15 @@ class JointTraining(lightning.LightningModule):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept, from 0: lowest criterion, the earliest of equals; the last without one."""
+        """The epoch whose weights are kept, from 0: lowest smoothed criterion, the earliest of equals.
+
+        Without a criterion, or before enough epochs to smooth it, the last one.
+        """
         criteria = [entry["criterion"] for entry in self.history]
-        return len(criteria) - 1 if None in criteria else int(np.argmin(criteria))
+        if None in criteria or len(criteria) < SMOOTHED_EPOCHS:
+            return len(criteria) - 1
+        smoothed = np.convolve(criteria, np.full(SMOOTHED_EPOCHS, 1 / SMOOTHED_EPOCHS), mode="valid")
+        return int(np.argmin(smoothed)) + SMOOTHED_EPOCHS - 1
 
     @property
     def finished(self) -> bool:

@@ -53,6 +53,9 @@ class TrainingSettings:
     batch_size: int = _option(8, "Views in a batch, as in the paper")
     learning_rate: float = _option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = _option(0.01, "Weight decay of AdamW")
+    turns: bool = _option(
+        True, "Augmentation: show the patient turned (prepare.turns_deg), each turn as often as the scan itself"
+    )
     flip: bool = _option(True, "Augmentation: mirror coronal views left to right, half of the time")
     shift_mm: float = _option(24.0, "Augmentation: shift by up to this much along each axis, mm")
     scale: float = _option(0.1, "Augmentation: scale by up to this share either way")
@@ -147,6 +150,7 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("batch_size", "a whole number of at least 1", _count),
     ("learning_rate", "over 0", _positive),
     ("weight_decay", "at least 0", _not_negative),
+    ("turns", "true or false", _boolean),
     ("flip", "true or false", _boolean),
     ("shift_mm", "at least 0", _not_negative),
     ("scale", "at least 0 and under 1", _share),

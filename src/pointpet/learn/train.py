@@ -148,7 +148,8 @@ def _digest(views: Sequence[View], settings: TrainingSettings, classes: Sequence
     """Hash of all that decides a training's outcome."""
     content = [
         (view.case_id, view.patient_id, view.plane, view.label, view.points.tolist(), _bytes_digest(view.values))
-        for view in views
+        for main in views
+        for view in (main, *main.turned)
     ]
     return text_digest([content, settings.as_record(), list(classes), seed, torch.__version__])
 

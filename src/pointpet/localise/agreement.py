@@ -1,8 +1,10 @@
-"""Two views of one lesion must agree on its height, and the lesion takes up tracer: both are used to clean the maps.
+"""Two views of one lesion must agree, and the lesion takes up tracer: both are used to clean the maps.
 
-A peak that one view alone shows (a kidney on the sagittal MIP, a hot heart) has no counterpart at its height in the
-other. Each map becomes the geometric mean of itself and of what the other view says of the same height, weighted by
-the uptake that the MIP shows there. Shape letters: U, Z pixels of a view.
+A peak that one view alone shows (a kidney on the sagittal MIP, a hot heart) has no counterpart in the other. With the
+volume, evidence is asked for voxel by voxel: a pixel counts for what the best voxel on its ray has in both maps and in
+uptake. Without it (ready-made pictures) each map is weighted by its own MIP's uptake alone.
+
+Shape letters: U, Z pixels of a view; X, Y, Z voxels.
 """
 
 from __future__ import annotations
@@ -13,47 +15,82 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import ActivationMap, GeometryError, MipPair, Plane
+from pointpet.core import ActivationMap, GeometryError, MipPair, Plane, Volume
+from pointpet.localise.backproject import back_project
 from pointpet.localise.settings import LocaliseSettings
+from pointpet.project import project
+
+LEAST_VALUE = 0.02
+"""Share of a map's maximum below which a voxel is not looked at: it cannot win, and most of the body lies below."""
 
 
 def agreed_maps(
+    volume: Volume, maps: Mapping[Plane, ActivationMap], settings: LocaliseSettings
+) -> dict[Plane, ActivationMap]:
+    """Ask both maps and the uptake for each voxel, and project the answer back on both views.
+
+    M'(x, z) = sqrt(max_y E / max E) with E(x, y, z) = M_coronal(x, z) M_sagittal(y, z) SUV(x, y, z)^uptake_power, and
+    the same along x for the sagittal view. Maps that share no voxel are returned as they were.
+
+    Args:
+        volume: SUV.
+        maps: both planes, (U, Z) in [0, 1], on the world-aligned grid that `project` makes of the volume.
+        settings: `uptake_power`.
+
+    Raises:
+        GeometryError: a plane is missing, a map has no world coordinates, or is not on the volume's projection grid.
+    """
+    projected = back_project(volume.grid, maps, threshold=LEAST_VALUE)
+    if projected is None:
+        return dict(maps)
+    suv = np.maximum(volume.voxels[projected.box], 0) ** np.float32(settings.uptake_power)
+    evidence = np.zeros(volume.voxels.shape, np.float32)
+    evidence[projected.box] = projected.product * suv
+    highest = float(evidence.max())
+    if highest <= 0:
+        return dict(maps)
+    views = project(Volume(evidence / highest, volume.affine, volume.unit), pixel_mm=maps[Plane.CORONAL].pixel_mm)
+    agreed = {}
+    for plane, activation in maps.items():
+        values = views.values(plane)
+        assert values is not None
+        _require_shape(plane, activation, values)
+        agreed[plane] = replace(activation, values=np.sqrt(values))
+    return agreed
+
+
+def weighted_maps(
     maps: Mapping[Plane, ActivationMap], mips: MipPair, settings: LocaliseSettings
 ) -> dict[Plane, ActivationMap]:
-    """Weight each view's map by the other view's height profile and by its own uptake.
+    """Weight each view's map by the uptake its own MIP shows: M' = sqrt(M SUV^uptake_power) over its maximum.
 
-    M'(u, z) = sqrt(M(u, z) * max_v N(v, z) * SUV(u, z)^uptake_power), divided by its maximum; N is the other view's
-    map. Without `agree`, with one view, or for ready-made pictures (whose heights are not tied) N is left out. A map
-    that would vanish altogether is returned as it was.
+    A map that would vanish altogether is returned as it was.
 
     Args:
         maps: plane to map (U, Z) in [0, 1].
         mips: the MIPs the maps were made from, of the same shapes.
-        settings: `agree` and `uptake_power`.
+        settings: `uptake_power`; at 0 the maps are returned as they are.
 
     Raises:
         GeometryError: a map has another shape than its MIP.
     """
-    tied = settings.agree and len(maps) == len(Plane) and mips.origin_mm is not None
-    agreed: dict[Plane, ActivationMap] = {}
+    weighted: dict[Plane, ActivationMap] = {}
     for plane, activation in maps.items():
         suv = mips.values(plane)
         assert suv is not None
-        if suv.shape != activation.values.shape:
-            raise GeometryError(
-                "PP-LOC-SHAPE",
-                f"{plane} activation map",
-                f"must have its MIP's shape {suv.shape}, got {activation.values.shape}",
-                "Give the MIPs that the maps were made from",
-            )
+        _require_shape(plane, activation, suv)
         evidence = activation.values * np.maximum(suv, 0) ** np.float32(settings.uptake_power)
-        if tied:
-            other = maps[Plane.SAGITTAL if plane is Plane.CORONAL else Plane.CORONAL]
-            evidence = evidence * other.values.max(axis=0)[None, :]
-        agreed[plane] = _normalised(activation, evidence) if tied or settings.uptake_power > 0 else activation
-    return agreed
+        highest = float(evidence.max())
+        changes = settings.uptake_power > 0 and highest > 0
+        weighted[plane] = replace(activation, values=np.sqrt(evidence / highest)) if changes else activation
+    return weighted
 
 
-def _normalised(activation: ActivationMap, evidence: NDArray[np.float32]) -> ActivationMap:
-    highest = float(evidence.max())
-    return replace(activation, values=np.sqrt(evidence / highest)) if highest > 0 else activation
+def _require_shape(plane: Plane, activation: ActivationMap, values: NDArray) -> None:
+    if values.shape != activation.values.shape:
+        raise GeometryError(
+            "PP-LOC-SHAPE",
+            f"{plane} activation map",
+            f"must have its MIP's shape {values.shape}, got {activation.values.shape}",
+            "Give the MIPs that the maps were made from",
+        )

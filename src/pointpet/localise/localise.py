@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import ActivationMap, Flag, Mask, MipPair, Plane, Volume
-from pointpet.localise.agreement import agreed_maps
+from pointpet.localise.agreement import agreed_maps, weighted_maps
 from pointpet.localise.backproject import BackProjection, back_project
 from pointpet.localise.neighbourhood import climb, cut
 from pointpet.localise.outline import RULES
@@ -56,13 +56,13 @@ def localise(
         volume: SUV, any orientation.
         maps: both planes, on world-aligned grids.
         settings: thresholds and the outline's name.
-        mips: the MIPs the maps were made from; without them the maps are taken as they are (`agreed_maps`).
+        mips: the MIPs the maps were made from; without them the maps are taken as they are.
         probabilities: class name to probability, for the flag of an unsure class; none where unknown.
 
     Raises:
         GeometryError: a plane is missing, or a map has no world coordinates.
     """
-    agreed = dict(maps) if mips is None else agreed_maps(maps, mips, settings)
+    agreed = _cleaned(volume, maps, settings, mips)
     projected = back_project(volume.grid, agreed, threshold=settings.loose_threshold)
     hull = np.zeros(volume.voxels.shape, bool)
     mask = np.zeros(volume.voxels.shape, bool)
@@ -79,6 +79,14 @@ def localise(
         seeds_mm=volume.grid.world(np.array(seeds)) if seeds else np.zeros((0, 3)),
         flags=mask_flags(answer, settings, hull=hull_mask, maps=maps, probabilities=probabilities or {}),
     )
+
+
+def _cleaned(
+    volume: Volume, maps: Mapping[Plane, ActivationMap], settings: LocaliseSettings, mips: MipPair | None
+) -> dict[Plane, ActivationMap]:
+    if mips is None:
+        return dict(maps)
+    return agreed_maps(volume, maps, settings) if settings.agree else weighted_maps(maps, mips, settings)
 
 
 def _lesions(

@@ -29,7 +29,10 @@ class LocaliseSettings:
     )
     point_rule: str = field(default="by_size", metadata={"doc": "Rule of one-click segmentation"})
     agree: bool = field(
-        default=True, metadata={"doc": "Weight each view's map by what the other view's map says of the same height"}
+        default=True,
+        metadata={
+            "doc": "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses"
+        },
     )
     uptake_power: float = field(
         default=0.5, metadata={"doc": "Weight the maps by SUV to this power, under their root; 0: the maps alone"}

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Mask, MipPair, Plane, Prediction, Volume
+from pointpet.core import Mask, MipPair, Plane, Prediction, TurnedMips, Volume
 
 
 class Given(StrEnum):
@@ -51,6 +51,7 @@ class CaseInput:
     Args:
         case_id, patient_id: who.
         mips: MIPs at the prepared pixel size; None for methods that did not ask.
+        load_turned: reads the MIPs of the turned patient, further views to learn from; none for ready-made pictures.
         load_volume: reads the SUV volume; None for ready-made pictures.
         label: class name, where declared.
         points_mm: (N, 3) world RAS+ mm, where declared; (0, 3) otherwise.
@@ -61,6 +62,7 @@ class CaseInput:
     case_id: str
     patient_id: str
     mips: MipPair | None = None
+    load_turned: Callable[[], Sequence[TurnedMips]] = tuple
     load_volume: Callable[[], Volume] | None = None
     label: str | None = None
     points_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))

@@ -12,7 +12,7 @@ from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Predicti
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
-from pointpet.localise.agreement import agreed_maps
+from pointpet.localise.agreement import weighted_maps
 from pointpet.localise.localise import localise
 from pointpet.localise.pictures import localise_pictures
 from pointpet.localise.settings import LocaliseSettings
@@ -56,17 +56,7 @@ class WeakMethod:
         """Train one network on the labels (and points) of `training`."""
         from pointpet.learn.train import train
 
-        examples = [
-            Example(
-                case_id=case.case_id,
-                patient_id=case.patient_id,
-                mips=_require_mips(case),
-                label=case.label or "",
-                pixels=case.pixels if Given.POINT in self.supervision.training else NO_PIXELS,
-            )
-            for case in training
-            if case.label
-        ]
+        examples = [self._example(case, case.label) for case in training if case.label]
         network = train(
             examples,
             self.training,
@@ -77,6 +67,28 @@ class WeakMethod:
         )
         context_record = {"lesion_free": list(context.lesion_free), "preprocessing": dict(context.preprocessing)}
         return FittedWeakMethod(self.name, network, self.localising, context_record)
+
+    def _example(self, case: CaseInput, label: str) -> Example:
+        """A training case, with its views of the turned patient where the settings use them."""
+        pointed = Given.POINT in self.supervision.training and len(case.points_mm) > 0
+        turned = [
+            Example(
+                case_id=case.case_id,
+                patient_id=case.patient_id,
+                mips=view.mips,
+                label=label,
+                pixels={plane: view.pixels(plane, case.points_mm) for plane in view.mips.planes} if pointed else {},
+            )
+            for view in (case.load_turned() if self.training.turns else ())
+        ]
+        return Example(
+            case_id=case.case_id,
+            patient_id=case.patient_id,
+            mips=_require_mips(case),
+            label=label,
+            pixels=case.pixels if Given.POINT in self.supervision.training else NO_PIXELS,
+            turned=tuple(turned),
+        )
 
     def load(self, folder: Path) -> FittedWeakMethod:
         """Read a model folder.
@@ -140,7 +152,7 @@ class FittedWeakMethod:
         if predicted in self.context["lesion_free"]:
             return self._without_lesion(case, activation.probabilities, predicted)
         if case.load_volume is None:
-            maps = agreed_maps(activation.maps, mips, self.localising)
+            maps = weighted_maps(activation.maps, mips, self.localising)
             pictures = localise_pictures(mips, maps, self.localising)
             return Prediction(case.case_id, activation.probabilities, predicted, maps, picture_masks=pictures)
         found = localise(

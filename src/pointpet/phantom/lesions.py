@@ -63,6 +63,10 @@ class Look:
 LUNG_MM = (8.0, 60.0)
 """Least and greatest extent of a lung tumour."""
 
+LUNG_MEDIAN_MM, LUNG_SPREAD = 32.0, 0.45
+"""Lognormal diameter of a lung tumour before its outline is roughened: as in patients who are treated by chemotherapy
+and radiation, most of 2 to 5 cm, and nodules of a centimetre seldom."""
+
 OESOPHAGUS_MM = (20.0, 90.0)
 """Least and greatest extent of an oesophageal tumour along z."""
 
@@ -88,7 +92,9 @@ def lung_tumour(
     rng: np.random.Generator,
 ) -> Lesion:
     """A rounded, irregular tumour of 8 to 60 mm in a lung or at its hilum."""
-    diameter = 9.5 * 5.3 ** (float(ndtr(latents["size"])) ** 0.7)
+    diameter = float(
+        np.clip(LUNG_MEDIAN_MM * np.exp(LUNG_SPREAD * latents["size"]), 1.2 * LUNG_MM[0], 0.92 * LUNG_MM[1])
+    )
     centre = _place_in_lung(thorax, scale, diameter / 2, rng, touching=rng.random() < look.touching)
     radii = 0.5 * diameter * np.exp(rng.normal(0, 0.07, 3))
     reach = 1.05 * diameter + 6

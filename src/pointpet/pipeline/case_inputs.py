@@ -42,6 +42,7 @@ def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeRe
         case_id=case.case_id,
         patient_id=case.patient_id,
         mips=prepared.mips,
+        load_turned=prepared.turned,
         load_volume=load_volume,
         label=case.label if Given.LABEL in given else None,
         **({"points_mm": case.points_mm, "pixels": prepared.pixels()} if shows_point else {}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,27 @@ class PrepareSettings:
 
     pixel_mm: float = documented(2.0, "edge of a MIP pixel in mm; the paper resamples to 2 mm")
     interpolation: str = documented("nearest", "nearest (the paper's k = 1) or linear")
+    turns_deg: tuple[float, ...] = documented(
+        (-25.0, -16.0, -8.0, 8.0, 16.0, 25.0),
+        "further views to learn from: the patient turned about the long axis by so many degrees; empty: none",
+    )
+    turned_factor: int = documented(
+        0, "edge of a pixel of the turned views in MIP pixels; 0: that of training.input_mm, which it must divide"
+    )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "turns_deg", tuple(float(turn) for turn in self.turns_deg))
+        if not all(-180 <= turn <= 180 and turn for turn in self.turns_deg):
+            raise ConfigError(
+                "PP-CONFIG-RANGE",
+                "prepare.turns_deg",
+                f"must lie in -180 to 180 and not be 0, got {list(self.turns_deg)}",
+                "Correct it",
+            )
+        if self.turned_factor < 0:
+            raise ConfigError(
+                "PP-CONFIG-RANGE", "prepare.turned_factor", f"must be 0 or more, got {self.turned_factor}", "Correct it"
+            )
         if not 0.5 <= self.pixel_mm <= 8:
             raise ConfigError(
                 "PP-CONFIG-RANGE", "prepare.pixel_mm", f"must lie in 0.5 to 8 mm, got {self.pixel_mm}", "Correct it"
@@ -84,6 +103,12 @@ class Configuration:
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values, as YAML and JSON hold them."""
         return {name: _plain(asdict(getattr(self, name))) for name in SECTIONS}
+
+    @property
+    def preparing(self) -> PrepareSettings:
+        """The settings of `prepare` with the pixel of the turned views settled."""
+        wanted = max(1, round(self.training.input_mm / self.prepare.pixel_mm))
+        return replace(self.prepare, turned_factor=self.prepare.turned_factor or wanted)
 
     @property
     def digest(self) -> str:

@@ -111,7 +111,7 @@ def _fit(task: FoldTask, method: Method, reader: VolumeReader) -> FittedMethod:
         seed=derive_seed(task.seed, method.name, task.fold.number),
         classes=task.classes,
         lesion_free=task.lesion_free,
-        preprocessing=asdict(task.configuration.prepare),
+        preprocessing=asdict(task.configuration.preparing),
         checkpoint_dir=checkpoints if supervision.trains else None,
     )
     fitted = method.fit(training, context)

@@ -13,22 +13,33 @@ from typing import Any, cast
 import numpy as np
 
 from pointpet._version import __version__
-from pointpet.core import Case, Cohort, GeometryError, MipPair, ModelError, Plane, PointpetError, Volume, text_digest
+from pointpet.core import (
+    Case,
+    Cohort,
+    GeometryError,
+    MipPair,
+    ModelError,
+    Plane,
+    PointpetError,
+    TurnedMips,
+    Volume,
+    text_digest,
+)
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.io.mip_files import read_mip_pictures, read_mips, write_mips
+from pointpet.io.mip_files import read_mip_pictures, read_mips, read_turned, write_mips, write_turned
 from pointpet.io.pet import PetReading, read_pet, sidecar_path
 from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.mapping import Report, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.project import project
+from pointpet.project import project, turned_mips
 from pointpet.project.mips import Interpolation
 
 LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +49,18 @@ class PreparedCase:
     Args:
         pixel_hash: hash of the image's voxels: the same scan has it under any name.
         facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
+        turned_path: file of the MIPs of the turned patient; None where there are none.
     """
 
     case: Case
     mips: MipPair
     pixel_hash: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    turned_path: Path | None = None
+
+    def turned(self) -> tuple[TurnedMips, ...]:
+        """MIPs of the turned patient, read from disk: only training needs them."""
+        return () if self.turned_path is None else read_turned(self.turned_path)
 
     def pixels(self) -> dict[Plane, np.ndarray]:
         """Plane to (N, 2) fractional (row, column) of the case's points in the MIPs."""
@@ -153,14 +170,17 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
     record_path = out / "cases" / f"{case.case_id}.json"
     mips_path = out / "cases" / f"{case.case_id}.npz"
     source = _source_digest(case, settings)
-    known = read_json(record_path) if record_path.is_file() and mips_path.is_file() else {}
+    turned_path = _turned_path(out, case.case_id)
+    complete = all(path.is_file() for path in (record_path, mips_path, turned_path))
+    known = read_json(record_path) if complete else {}
     if known.get("source_digest") == source:
         pixel_hash, facts = known["pixel_hash"], known["facts"]
         require_points_inside(case, read_mips(mips_path))
     else:
-        mips, pixel_hash, facts = _project_source(case, settings)
+        mips, turned, pixel_hash, facts = _project_source(case, settings)
         require_points_inside(case, mips)
         write_mips(mips_path, mips)
+        write_turned(turned_path, turned)
         LOG.info("%s: projected", case.case_id)
     write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)})
 
@@ -185,14 +205,20 @@ def require_points_inside(case: Case, mips: MipPair) -> None:
             )
 
 
-def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, str, dict[str, Any]]:
+def _turned_path(folder: Path, case_id: str) -> Path:
+    return folder / "cases" / f"{case_id}.turned.npz"
+
+
+def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, list[TurnedMips], str, dict[str, Any]]:
+    """MIPs, those of the turned patient, hash and facts of a case."""
     if case.pet is None:
         mips = read_mip_pictures(case)
         views = [mips.picture(plane).ravel() for plane in mips.planes]
-        return mips, hash_voxels(np.concatenate(views)), {}
+        return mips, [], hash_voxels(np.concatenate(views)), {}
     reading = _read_case(case)
     volume = reading.volume
-    return project_case(volume, settings), hash_voxels(volume.voxels), acquisition_facts(reading)
+    turned = turned_mips(volume, settings.turns_deg, pixel_mm=settings.pixel_mm, factor=max(1, settings.turned_factor))
+    return project_case(volume, settings), turned, hash_voxels(volume.voxels), acquisition_facts(reading)
 
 
 def _annotation(case: Case) -> dict[str, Any]:
@@ -223,7 +249,7 @@ def _load_case(folder: Path, case_id: str, case: Case | None) -> PreparedCase:
     mips = read_mips(folder / "cases" / f"{case_id}.npz")
     if case is None:
         case = _case_from_annotation(record)
-    return PreparedCase(case, mips, record["pixel_hash"], record.get("facts", {}))
+    return PreparedCase(case, mips, record["pixel_hash"], record.get("facts", {}), _turned_path(folder, case_id))
 
 
 def _case_from_annotation(record: Mapping[str, Any]) -> Case:

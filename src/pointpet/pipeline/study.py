@@ -86,7 +86,7 @@ def run_study(
         prepared = prepare_cohort(
             request.cohort_path,
             out / ".prepared",
-            configuration.prepare,
+            configuration.preparing,
             overwrite=True,
             workers=request.workers,
             report=report,

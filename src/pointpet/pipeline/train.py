@@ -64,7 +64,7 @@ def train_model(
             seed=seed,
             classes=prepared.cohort.classes,
             lesion_free=lesion_free_classes(prepared.cohort, configuration),
-            preprocessing=asdict(configuration.prepare),
+            preprocessing=asdict(configuration.preparing),
             checkpoint_dir=out / ".checkpoint",
             report=report,
         )
@@ -76,7 +76,7 @@ def train_model(
 def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:
     if source.is_dir():
         return load_prepared(source)
-    prepared = prepare_cohort(source, out / ".prepared", configuration.prepare, overwrite=True, report=report)
+    prepared = prepare_cohort(source, out / ".prepared", configuration.preparing, overwrite=True, report=report)
     if prepared.failures:
         case_id, error = prepared.failures[0]
         raise TrainingError(

@@ -4,6 +4,7 @@ from pointpet.project.coarsen import coarse_pixels, coarsen, coarsen_plane
 from pointpet.project.depth import ray_depth
 from pointpet.project.grid import projection_grid
 from pointpet.project.mips import Interpolation, project, project_mask
+from pointpet.project.turned import turned_mips
 
 __all__ = [
     "Interpolation",
@@ -14,4 +15,5 @@ __all__ = [
     "project_mask",
     "projection_grid",
     "ray_depth",
+    "turned_mips",
 ]

@@ -4,8 +4,7 @@ import pytest
 
 from pointpet.core import TrainingError
 from pointpet.learn.batches import split_validation, views_of
-from pointpet.learn.joint import JointTraining
-from pointpet.learn.network import ViewNetworks
+from pointpet.learn.joint import JointTask
 from pointpet.learn.train import train
 
 CLASSES = ("lung", "oesophagus")
@@ -31,61 +30,16 @@ def test_a_sound_training_is_not_called_collapsed(synthetic, quick, distance: st
     assert training["epochs"] == 8
 
 
-def module(synthetic, settings, report=lambda *_: None) -> JointTraining:
+def task(synthetic, settings) -> JointTask:
     training, validation = split_validation(views_of(synthetic(4), CLASSES, settings), 0.25, seed=0)
-    return JointTraining(
-        ViewNetworks(settings, 2),
-        settings,
-        training=training,
-        validation=validation,
-        classes=CLASSES,
-        seed=0,
-        digest="",
-        report=report,
-    )
-
-
-def entries(*criteria: float | None) -> list[dict]:
-    return [{"epoch": epoch, "criterion": value} for epoch, value in enumerate(criteria)]
-
-
-def test_the_best_epoch_has_the_lowest_criterion_the_earliest_of_equals(synthetic, quick) -> None:
-    joint = module(synthetic, quick())
-    joint.history = entries(3.0, 1.0, 2.0, 1.0)
-    assert joint.best_epoch == 3, "too few epochs to smooth"
-    # Means of five from epoch 4 on: 2.4, 2.2, 2.4, 1.8, 2.0, 1.8.
-    joint.history = entries(3.0, 0.0, 3.0, 3.0, 3.0, 2.0, 1.0, 0.0, 4.0, 2.0)
-    assert joint.best_epoch == 7
-
-
-def test_one_lucky_epoch_early_on_is_not_taken(synthetic, quick) -> None:
-    joint = module(synthetic, quick())
-    joint.history = entries(5.0, 0.1, 5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    assert joint.best_epoch == 9
-
-
-@pytest.mark.parametrize(
-    ("criteria", "finished"),
-    [
-        ((3.0, 1.0, 2.0), False),
-        ((1.0, 1.0, 1.0, 1.0, 1.0, 2.0), False),
-        ((1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0), True),
-        ((8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0), True),
-        ((), False),
-    ],
-)
-def test_it_ends_after_the_last_epoch_or_when_patience_runs_out(synthetic, quick, criteria, finished) -> None:
-    joint = module(synthetic, quick(epochs=8, patience=2))
-    joint.history = entries(*criteria)
-    assert joint.finished is finished
+    return JointTask(settings, training=training, validation=validation, classes=CLASSES, seed=0)
 
 
 @pytest.mark.parametrize(("distance", "expected"), [("margin", 0.5 + 2 * (0.25 + 0.4)), ("none", 0.5)])
 def test_the_criterion_weighs_class_localisation_and_empty_maps(synthetic, quick, distance, expected) -> None:
-    joint = module(synthetic, quick(distance=distance, distance_weight=2.0))
+    joint = task(synthetic, quick(distance=distance, distance_weight=2.0))
     measured = {"class_loss": 0.5, "distance_loss": 0.25, "empty_maps": {"lung": 0.1, "oesophagus": 0.4}}
-    assert joint._criterion({"validation": measured}) == pytest.approx(expected)
-    assert joint._criterion({}) is None
+    assert joint.criterion(measured) == pytest.approx(expected)
 
 
 def collapsing(*shares: float) -> list[dict]:
@@ -106,16 +60,14 @@ def collapsing(*shares: float) -> list[dict]:
     ],
 )
 def test_three_collapsed_epochs_after_the_warm_up_end_a_training(synthetic, quick, shares, warmup, collapsed) -> None:
-    joint = module(synthetic, quick(warmup_epochs=warmup))
-    joint.history = collapsing(*shares)
+    joint = task(synthetic, quick(warmup_epochs=warmup))
     if collapsed:
         with pytest.raises(TrainingError, match="class oesophagus: its activation maps collapsed"):
-            joint._raise_on_collapse()
+            joint.watch(collapsing(*shares))
     else:
-        joint._raise_on_collapse()
+        joint.watch(collapsing(*shares))
 
 
 def test_without_a_distance_loss_empty_maps_are_recorded_only(synthetic, quick) -> None:
-    joint = module(synthetic, quick(distance="none"))
-    joint.history = collapsing(1.0, 1.0, 1.0)
-    joint._raise_on_collapse()
+    joint = task(synthetic, quick(distance="none"))
+    joint.watch(collapsing(1.0, 1.0, 1.0))

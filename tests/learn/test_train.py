@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from pointpet.core import MipPair, Plane, TrainingError
-from pointpet.learn.train import CHECKPOINT, train
+from pointpet.learn.epochs import CHECKPOINT
+from pointpet.learn.train import train
 
 CLASSES = ("lung", "oesophagus")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,24 @@ def _view(example: Example, plane: Plane, classes: Sequence[str], settings: Trai
     )
 
 
-def split_validation(views: Sequence[View], share: float, seed: int) -> tuple[list[View], list[View]]:
+class OfPatient(Protocol):
+    """Something to learn from that belongs to a patient."""
+
+    @property
+    def patient_id(self) -> str:
+        """Whose."""
+        ...
+
+    @property
+    def label(self) -> int:
+        """The class's index."""
+        ...
+
+
+Part = TypeVar("Part", bound=OfPatient)
+
+
+def split_validation(views: Sequence[Part], share: float, seed: int) -> tuple[list[Part], list[Part]]:
     """Split into training and validation part by patient, within each class (a patient's class is its first view's).
 
     Each class gives `share` of its patients, at least one, and keeps at least one; a share of 0 gives none.

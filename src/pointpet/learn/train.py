@@ -7,27 +7,22 @@ weight x distance loss of the true class's raw map. A view is a sample; a view w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pointpet.core import derive_seed, text_digest
-from pointpet.learn.backend import ModelCheckpoint, lightning, torch
+from pointpet.learn.backend import torch
 from pointpet.learn.batches import View, split_validation, views_of
+from pointpet.learn.epochs import EpochTraining, Report, run_epochs
 from pointpet.learn.example import Example, check_examples
-from pointpet.learn.joint import JointTraining
+from pointpet.learn.joint import JointTask
 from pointpet.learn.network import ViewNetworks
-from pointpet.learn.reproducibility import computes_in_bf16, quiet_lightning, reproducible
+from pointpet.learn.reproducibility import computes_in_bf16, reproducible
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.trained import TrainedNetwork
-
-CHECKPOINT = "last.ckpt"
-
-Report = Callable[[int, int, str], None]
-"""Called with (epochs done, epochs in all, message)."""
 
 
 def train(
@@ -42,7 +37,7 @@ def train(
     """Train the network on `examples`.
 
     A part of the patients (`validation_share`) chooses the epoch: the one with the lowest validation criterion, see
-    `JointTraining`. On one machine with one number of threads a seed gives bit-identical weights, whatever the order of
+    `JointTask`. On one machine with one number of threads a seed gives bit-identical weights, whatever the order of
     `examples` and whether or not the training was interrupted.
 
     Args:
@@ -63,85 +58,30 @@ def train(
     started = time.perf_counter()
     with reproducible(derive_seed(seed, "weights"), settings.threads):
         training, validation = split_validation(views, settings.validation_share, seed)
-        module = JointTraining(
-            ViewNetworks(settings, len(classes)),
-            settings,
-            training=training,
-            validation=validation,
-            classes=classes,
-            seed=seed,
-            digest=_digest(views, settings, classes, seed),
-            report=report or _silent,
-        )
-        checkpoint = _resumable(checkpoint_dir, module) if checkpoint_dir else None
-        if not module.finished:
-            _fit(module, checkpoint_dir, checkpoint)
-        module.restore_best()
+        task = JointTask(settings, training=training, validation=validation, classes=classes, seed=seed)
+        networks = ViewNetworks(settings, len(classes))
+        digest = _digest(views, settings, classes, seed)
+        module = EpochTraining(networks, task, settings, digest=digest, report=report or _silent)
+        run_epochs(module, checkpoint_dir)
         threads = torch.get_num_threads()
     record = {
         **module.training_record(),
+        "training_views": len(training),
+        "validation_views": len(validation),
         "seed": seed,
         "seconds": round(time.perf_counter() - started, 2),
-        "parameters": sum(weights.numel() for weights in module.networks.parameters()),
+        "parameters": sum(weights.numel() for weights in networks.parameters()),
         "cases": len(examples),
         "precision": "bf16" if computes_in_bf16(settings.precision) else "fp32",
         "threads": threads,
         "torch": torch.__version__,
         "lightning": version("pytorch-lightning"),
     }
-    return TrainedNetwork(module.networks, classes, settings, record)
+    return TrainedNetwork(networks, classes, settings, record)
 
 
 def _silent(done: int, total: int, message: str) -> None:
     """Report to nobody."""
-
-
-def _fit(module: JointTraining, checkpoint_dir: Path | None, checkpoint: Path | None) -> None:
-    callbacks = []
-    if checkpoint_dir is not None:
-        checkpoint_dir.mkdir(parents=True, exist_ok=True)
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=checkpoint_dir,
-                filename=Path(CHECKPOINT).stem,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            )
-        )
-    settings = module.settings
-    with quiet_lightning():
-        trainer = lightning.Trainer(
-            accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
-            max_epochs=settings.epochs,
-            precision="bf16-mixed" if computes_in_bf16(settings.precision) else "32-true",
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=bool(callbacks),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
-        )
-        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
-
-
-def _resumable(folder: Path, module: JointTraining) -> Path | None:
-    """The checkpoint of this very training, where an earlier run left one; `module` then knows what it holds."""
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        usable = state["digest"] == module.digest
-    except Exception as error:  # noqa: BLE001 - whatever a broken file raises, starting again is right and said
-        module.report(0, module.settings.epochs, f"checkpoint unreadable ({type(error).__name__}), starting again")
-        return None
-    if not usable:
-        module.report(0, module.settings.epochs, "checkpoint belongs to another training, starting again")
-        return None
-    module.on_load_checkpoint(state)
-    return path
 
 
 def _digest(views: Sequence[View], settings: TrainingSettings, classes: Sequence[str], seed: int) -> str:

@@ -94,7 +94,7 @@ def test_turned_views_take_the_scans_place_about_as_often_as_the_scan_itself(syn
     assert len(views) == 24
     assert all(view.turned[0].plane is view.plane for view in views)
     lowest = [
-        bool(image[:4, :4].min() == 1)
+        bool(image[:4, :4].min() > 0.9)
         for epoch in range(20)
         for batch in TrainingBatches(views, settings, seed=0, epoch=epoch)
         for image in batch.images[:, 0]

@@ -12,7 +12,7 @@ import argparse
 import shlex
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -79,7 +79,11 @@ def measure(arguments: argparse.Namespace, configuration: Configuration) -> Meas
     task = partial(point_outline_dice, rule=rule, settings=settings)
     rows = []
     for case, row, error in map_tasks(
-        task, read_cohort(manifest).cases, workers=arguments.workers, report=printed("true point")
+        task,
+        read_cohort(manifest).cases,
+        workers=arguments.workers,
+        report=printed("true point"),
+        describe=lambda case: case.case_id,
     ):
         if error is not None:
             raise error.about(case.case_id)
@@ -215,6 +219,8 @@ def main() -> None:
     """Run, print, write."""
     arguments = parse()
     configuration = load_configuration(arguments.config)
+    # Radiomics and outcomes take longer than all the rest, and no figure here needs them.
+    configuration = replace(configuration, outcome=replace(configuration.outcome, enabled=False))
     text = render(arguments, configuration, measure(arguments, configuration))
     print(text)
     if arguments.out:

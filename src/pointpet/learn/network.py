@@ -11,7 +11,7 @@ from pointpet.core import Plane
 from pointpet.learn.backend import functional, nn, torch
 from pointpet.learn.settings import TrainingSettings
 
-POOLED_LAYERS = {4: (0, 1), 8: (0, 1, 3), 16: (0, 1, 3, 5)}
+POOLED_LAYERS = {2: (0,), 4: (0, 1), 8: (0, 1, 3), 16: (0, 1, 3, 5)}
 """Stride of the map to the layers (from 0) that a 2 x 2 max-pooling follows. The first is pooled at once: at full
 resolution a layer costs as much as the rest together."""
 
@@ -40,16 +40,32 @@ class EightLayerNetwork(nn.Module):
         widths: channels of the eight layers.
         stride: edge of a map's cell in input pixels.
         classes: number of classes.
+        context_stride: of the network whose field of view is kept. Where it exceeds `stride`, the poolings in between
+            are left out and the convolutions after each are widened twofold (the "hole algorithm", Chen et al., ICLR
+            2015): as many cells of `stride`, each of which sees as much as one of `context_stride`.
+        pooled_share: the class score is the mean of this share of the map's cells, the highest, not of all.
     """
 
-    def __init__(self, widths: tuple[int, ...], stride: int, classes: int) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        stride: int,
+        classes: int,
+        *,
+        context_stride: int = 0,
+        pooled_share: float = 1.0,
+    ) -> None:
         super().__init__()
         inputs = (1, *widths[:-1])
+        left_out = set(POOLED_LAYERS[max(stride, context_stride)]) - set(POOLED_LAYERS[stride])
+        reaches = [2 ** sum(pool < layer for pool in left_out) for layer in range(len(widths))]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1, bias=False) for before, after in zip(inputs, widths, strict=True)
+            nn.Conv2d(before, after, 3, padding=reach, dilation=reach, bias=False)
+            for before, after, reach in zip(inputs, widths, reaches, strict=True)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
         self.pooled = POOLED_LAYERS[stride]
+        self.pooled_share = pooled_share
         self.head = nn.Conv2d(widths[-1], classes, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(classes))
         for convolution in self.convolutions:
@@ -77,9 +93,20 @@ class EightLayerNetwork(nn.Module):
         exists = cells_exist(sizes // scale, features.shape[2:], images.device)
         with torch.autocast(images.device.type, enabled=False):
             maps = self.head(features.float())
-            area = exists.sum((1, 2))[:, None]
-            logits = (maps * exists[:, None]).sum((2, 3)) / area + self.bias
+            logits = _mean_of_highest(maps, exists, self.pooled_share) + self.bias
         return Scores(logits, maps, exists)
+
+
+def _mean_of_highest(maps: torch.Tensor, exists: torch.Tensor, share: float) -> torch.Tensor:
+    """(B, C) mean over the cells that exist, or over the highest `share` of them, at least one."""
+    area = exists.sum((1, 2))[:, None]
+    if share == 1:
+        return (maps * exists[:, None]).sum((2, 3)) / area
+    counts = (share * area).long().clamp_min(1)
+    cells = maps.masked_fill(~exists[:, None], torch.finfo(maps.dtype).min).flatten(2)
+    highest = cells.topk(int(counts.max()), dim=2).values
+    counted = torch.arange(highest.shape[2], device=maps.device) < counts
+    return (highest * counted[:, None]).sum(2) / counts
 
 
 class ViewNetworks(nn.Module):
@@ -89,7 +116,16 @@ class ViewNetworks(nn.Module):
         super().__init__()
         names = [BOTH_VIEWS] if settings.shared_views else [plane.value for plane in Plane]
         self.networks = nn.ModuleDict(
-            {name: EightLayerNetwork(settings.widths, settings.cam_stride, classes) for name in names}
+            {
+                name: EightLayerNetwork(
+                    settings.widths,
+                    settings.cam_stride,
+                    classes,
+                    context_stride=settings.context_stride,
+                    pooled_share=settings.pooled_share,
+                )
+                for name in names
+            }
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

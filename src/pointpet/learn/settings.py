@@ -13,7 +13,7 @@ DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaus
 """Names of the readings of the distance loss; `none` trains with the classification loss alone."""
 
 PRECISIONS = ("auto", "fp32", "bf16")
-CAM_STRIDES = (4, 8, 16)
+CAM_STRIDES = (2, 4, 8, 16)
 LAYERS = 8
 
 
@@ -35,7 +35,14 @@ class TrainingSettings:
     )
     suv_ceiling: float = _option(30.0, "SUV is clipped to [0, suv_ceiling] and divided by it")
     crop: bool = _option(True, "Cut the picture to the body (from the picture alone): faster, independent of the frame")
-    cam_stride: int = _option(4, "Edge of a cell of the map in input pixels: 4, 8 or 16 (the paper's)")
+    cam_stride: int = _option(4, "Edge of a cell of the map in input pixels: 2, 4, 8 or 16 (the paper's)")
+    context_stride: int = _option(
+        0,
+        "Keep the field of view that a map of this larger stride has, by widened convolutions: 4, 8 or 16; 0: as it is",
+    )
+    pooled_share: float = _option(
+        1.0, "Share of a map's cells, the highest, whose mean is the class score; 1: all (global average pooling)"
+    )
     widths: tuple[int, ...] = _option(
         (16, 16, 32, 32, 32, 32, 64, 64), "Channels of the eight convolution layers, from input to map"
     )
@@ -136,7 +143,9 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("input_mm", "over 0", _positive),
     ("suv_ceiling", "over 0", _positive),
     ("crop", "true or false", _boolean),
-    ("cam_stride", "4, 8 or 16", _one_of(*CAM_STRIDES)),
+    ("cam_stride", "2, 4, 8 or 16", _one_of(*CAM_STRIDES)),
+    ("context_stride", "0, 4, 8 or 16", _one_of(0, *CAM_STRIDES[1:])),
+    ("pooled_share", "over 0 and at most 1", lambda value: _positive(value) and value <= 1),
     ("widths", "eight counts of at least 1", lambda value: len(value) == LAYERS and all(map(_count, value))),
     ("shared_views", "true or false", _boolean),
     ("distance", "one of " + ", ".join(DISTANCES), _one_of(*DISTANCES)),

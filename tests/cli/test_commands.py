@@ -14,7 +14,9 @@ PROGRAM = Path(sys.executable).with_name("pointpet")
 COMMANDS = (
     "demo",
     "phantom",
+    "import",
     "check",
+    "annotate",
     "prepare",
     "train",
     "predict",
@@ -22,6 +24,7 @@ COMMANDS = (
     "quantify",
     "study",
     "report",
+    "view",
     "config",
     "methods",
 )

@@ -4,13 +4,14 @@ import gzip
 import json
 import shutil
 from datetime import datetime
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from pydicom.uid import generate_uid
 
-from pointpet.core import CohortError, ImageReadError, OutputError
+from pointpet.core import CohortError, ImageReadError, OutputError, SuvError
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.dicom_import import import_tree
 from pointpet.io.dicom_pet import read_dicom_series
@@ -137,7 +138,7 @@ class TestImport:
     def test_what_is_left_out_is_listed(self, tree, tmp_path):
         import_tree(tree, tmp_path / "out")
         listed = (tmp_path / "out/left_out.csv").read_text()
-        assert "PT series 7,not attenuation-corrected,0" in listed
+        assert "PT series 7,not attenuation-corrected,0," in listed
         assert 'CT series 8,"must be PET images' in listed
 
     def test_a_series_that_fails_is_listed_and_the_others_are_imported(self, tree, tmp_path, edit):
@@ -146,16 +147,22 @@ class TestImport:
         assert [case.case_id for case in result.cases] == ["P001_1", "P001_2"]
         assert [one.what for one in result.failed] == ["case P002"]
         assert "(0010,1030) is 0 kg" in result.failed[0].reason
+        assert result.failed[0].reason.endswith("Correct the header, or set weight_kg in the manifest")
+        assert result.failed[0].code == "PP-SUV-WEIGHT"
         assert not (tmp_path / "out/images/P002.nii.gz").exists()
 
     def test_reinterpretations_are_recorded_and_refused_by_strict(self, tree, tmp_path, edit):
         edit(tree / "SENTINEL_B/SENTINEL_STUDY_3/series", lambda dataset: _put(dataset, PatientWeight=70000))
-        assert import_tree(tree, tmp_path / "out").cases[2].notes == ("it is in grams",)
+        expected = "[PP-SUV-GRAMS] (0010,1030) 70000 taken as 70 kg: it is in grams"
+        assert import_tree(tree, tmp_path / "out").cases[2].notes == (expected,)
         content = json.loads((tmp_path / "out/images/P002.json").read_text())
         assert [note["code"] for note in content["notes"]] == ["PP-SUV-GRAMS"]
         assert [note.code for note in read_pet(tmp_path / "out/images/P002.nii.gz").notes] == ["PP-SUV-GRAMS"]
-        strict = import_tree(tree, tmp_path / "strict", strict=True)
-        assert [one.what for one in strict.failed] == ["case P002"]
+        for out in ("strict", "out"):  # also what an earlier run took as it could
+            strict = import_tree(tree, tmp_path / out, strict=True)
+            assert [(one.what, one.code) for one in strict.failed] == [("case P002", "PP-SUV-STRICT")]
+        with pytest.raises(SuvError, match=r"P002\.nii\.gz: strict refuses .* \[PP-SUV-GRAMS\] \(0010,1030\) 70000"):
+            read_pet(tmp_path / "out/images/P002.nii.gz", strict=True)
 
     def test_progress(self, tree, tmp_path):
         calls = []
@@ -190,8 +197,71 @@ class TestAgain:
         assert [case.is_new for case in import_tree(tree, out).cases] == [False, False, True]
         nibabel.load(out / "images/P002.nii.gz")
 
+    def test_two_patients_never_share_a_pseudonym(self, tree, tmp_path):
+        """One tree after the other into one folder, no key: the second patient must not become the first."""
+        out = tmp_path / "out"
+        import_tree(tree / "SENTINEL_A", out)
+        result = import_tree(tree / "SENTINEL_B", out)
+        assert [(case.case_id, case.patient_id) for case in result.cases] == [("P002", "P002")]
+        cohort = read_cohort(result.cohort)
+        assert [(case.case_id, case.patient_id) for case in cohort] == [
+            ("P001_1", "P001"),
+            ("P001_2", "P001"),
+            ("P002", "P002"),
+        ]
+
+
+class TestFileNames:
+    """Scanners name files after patients: `DOE_JOHN.PT.0003.IMA`."""
+
+    @pytest.fixture
+    def named(self, tree):
+        folder = tree / "SENTINEL_B/SENTINEL_STUDY_3/series"
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(folder / f"SENTINEL_NAME.PT.{number:04}.IMA")
+        return folder
+
+    def test_a_gap(self, tree, named, tmp_path):
+        (named / "SENTINEL_NAME.PT.0003.IMA").unlink()
+        result = import_tree(tree, tmp_path / "out")
+        assert "file *_*.PT.0002.IMA and file *_*.PT.0004.IMA are" in result.failed[0].reason
+        assert b"SENTINEL" not in everything(tmp_path / "out")
+
+    def test_a_damaged_file_and_what_is_no_dicom(self, tree, named, tmp_path):
+        (named / "SENTINEL_NAME.PT.0003.IMA").write_bytes(b"")
+        (named / "sentinel name, letter.pdf").write_bytes(b"%PDF")
+        result = import_tree(tree, tmp_path / "out")
+        listed = {one.what for one in result.left_out}
+        assert {"file *_*.PT.0003.IMA", "file * *, letter.pdf"} <= listed
+        assert b"sentinel" not in everything(tmp_path / "out").lower()
+
 
 class TestKey:
+    def test_is_never_open_to_others(self, tree, tmp_path, monkeypatch):
+        """Not even while it is written."""
+        modes = []
+        written = Path.write_text
+
+        def spy(path, *arguments, **options):
+            done = written(path, *arguments, **options)
+            modes.append((path.name[-7:], path.stat().st_mode & 0o777))
+            return done
+
+        monkeypatch.setattr(Path, "write_text", spy)
+        import_tree(tree, tmp_path / "out", pseudonyms=tmp_path / "key.csv")
+        assert ("key.csv", 0o600) in modes
+
+    @pytest.mark.parametrize(
+        ("rows", "name"),
+        [("SENTINEL_A,lung-1\n", "P001"), ("SOMEONE,P002\n", "P002")],
+        ids=["renames a patient", "gives a pseudonym to another"],
+    )
+    def test_that_contradicts_an_earlier_import(self, tree, tmp_path, rows, name):
+        import_tree(tree, tmp_path / "out")
+        (tmp_path / "key.csv").write_text(f"patient_id,pseudonym\n{rows}")
+        with pytest.raises(CohortError, match=f"pseudonym {name}: the key gives it, or its patient, otherwise"):
+            import_tree(tree, tmp_path / "out", pseudonyms=tmp_path / "key.csv")
+
     def test_is_written_for_its_owner_alone(self, tree, tmp_path):
         key = tmp_path / "key.csv"
         import_tree(tree, tmp_path / "out", pseudonyms=key)

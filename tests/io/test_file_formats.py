@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pointpet.core import Acquisition, ActivationMap, MipPair, Plane
+from pointpet.core import Acquisition, ActivationMap, MipPair, Plane, TurnedMips
 from pointpet.io.artefacts import LOCK_NAME, PART_PREFIX
 from pointpet.io.cohort_csv import COLUMNS, PIXELS, WORLD
 from pointpet.io.dicom_import import import_tree
-from pointpet.io.mip_files import write_mips
+from pointpet.io.mip_files import write_mips, write_turned
 from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME, read_model, write_model
 from pointpet.io.nifti import NOTE, write_map
 
@@ -73,7 +73,7 @@ def test_left_out(sections: dict[str, str], imported: Path) -> None:
     assert lines[0].split(",") == first_cells(subsection(sections["What import writes"], "left_out.csv"))
     assert len(lines) == 2
     assert lines[1].startswith("file broken.dcm,")
-    assert lines[1].endswith(",1")
+    assert lines[1].endswith(",1,PP-DICOM-PREFIX")
 
 
 def test_pseudonym_key(sections: dict[str, str], imported: Path) -> None:
@@ -83,6 +83,11 @@ def test_pseudonym_key(sections: dict[str, str], imported: Path) -> None:
 
 
 def test_mip_cache(sections: dict[str, str], tmp_path: Path) -> None:
+    write_turned(tmp_path / "t.npz", [TurnedMips(MipPair(np.ones((2, 3)), np.ones((4, 3)), 6.0, np.zeros(3)), np.eye(4))])
+    with np.load(tmp_path / "t.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["0_coronal", "0_place", "0_sagittal", "matrix"]
+        assert arrays["matrix"].shape == (1, 4, 4)
+        assert arrays["0_place"].tolist() == [0, 0, 0, 6]
     write_mips(tmp_path / "a.npz", MipPair(np.ones((2, 3)), np.ones((4, 3)), 2.0, np.zeros(3)))
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         assert set(arrays) == set(first_cells(sections["MIP cache"]))

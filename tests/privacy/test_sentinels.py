@@ -1,7 +1,7 @@
 """Nothing that tells who a patient is leaves the source: planted words are sought in all that every command leaves.
 
-Names, numbers, dates, descriptions and folders of the source hold words that occur nowhere else. Commands run as a user
-starts them, on good cases and on damaged ones; then everything written and printed is searched, packed data unpacked.
+Names, numbers, dates, descriptions, folders and files of the source hold words that occur nowhere else. Commands run as
+a user starts them, on good cases and on damaged ones; then all that is written and printed is searched, unpacked.
 """
 
 import base64
@@ -67,6 +67,9 @@ class Source:
             identify(dataset, number)
             dataset.save_as(path)
             self.uids |= {dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID}
+            # As scanners name their files: after the patient, or after the object.
+            number_or_uid = dataset.SOPInstanceUID if number % 2 else f"{dataset.InstanceNumber:04}"
+            path.rename(folder / f"SENTINEL_NAME.PT.{number_or_uid}.IMA")
 
     def damaged(self) -> None:
         """The last patient has no weight, the one before a slice that ends early."""

@@ -33,8 +33,13 @@ def command(
     console = Console(quiet=quiet, verbose=verbose)
     with console.progress("import") as report:
         result = import_tree(root, out, strict=strict, pseudonyms=pseudonyms, report=report)
+    for case in result.cases:
+        if case.is_new:  # of the others it was told before, and `check` tells it again
+            for text in (*case.notes, *case.warnings):
+                console.warn(f"case {case.case_id}: {text}")
     for one in result.left_out:
-        console.say(f"left out: {one.what}: {one.reason}")
+        if not one.failed:
+            console.say(f"left out: {one.what}: {one.reason}")
     console.result(f"{result.cohort}: {len(result.cases)} cases imported, {len(result.left_out)} left out")
-    failures = [{"case_id": one.what, "code": "PP-IMPORT", "message": one.reason} for one in result.failed]
+    failures = [{"case_id": one.what, "code": one.code, "message": one.reason} for one in result.failed]
     exit_partial(failures, succeeded=bool(result.cases))

@@ -7,7 +7,7 @@ conformance statements for the two private factors.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -92,7 +92,7 @@ def suv_scaling(
         warnings=tuple(conversion.record.warnings),
     )
     if strict:
-        _refuse_guesses(header.subject, scaling.notes)
+        refuse_guesses(header.subject, scaling.notes)
     return scaling
 
 
@@ -214,7 +214,12 @@ def _listing(names: set[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def _refuse_guesses(subject: str, notes: tuple[Reinterpretation, ...]) -> None:
+def refuse_guesses(subject: str, notes: Iterable[Reinterpretation]) -> None:
+    """Stop where a header's value was not taken as it stood, what the manifest supplied aside.
+
+    Raises:
+        SuvError: each such value, with its code and tag.
+    """
     guesses = [note for note in notes if not note.by_user]
     if guesses:
         raise SuvError(

@@ -19,6 +19,15 @@ CODE_VALUE = Attribute("Code Value", (0x0008, 0x0100))
 CODE_MEANING = Attribute("Code Meaning", (0x0008, 0x0104))
 RADIOPHARMACEUTICAL = Attribute("Radiopharmaceutical", (0x0018, 0x0031))
 PATIENT_ID = Attribute("Patient ID", (0x0010, 0x0020))
+IDENTIFYING = (
+    PATIENT_ID,
+    Attribute("Accession Number", (0x0008, 0x0050)),
+    Attribute("Patient's Name", (0x0010, 0x0010)),
+    Attribute("Patient's Birth Date", (0x0010, 0x0030)),
+    Attribute("Other Patient IDs", (0x0010, 0x1000)),
+    Attribute("Other Patient Names", (0x0010, 0x1001)),
+)
+"""What a header knows a patient by: read so that a file's name that holds it is not repeated, and never written."""
 STUDY_UID = Attribute("Study Instance UID", (0x0020, 0x000D))
 
 SERIES_FACTS = (

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import OutputError, PointpetError
+from pointpet.core import CohortError, OutputError, PointpetError
+from pointpet.image.suv import refuse_guesses
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import write_cohort
 from pointpet.io.dicom_pet import read_dicom_files
@@ -19,12 +20,13 @@ from pointpet.io.dicom_pseudonyms import extend_pseudonyms, read_key, write_key
 from pointpet.io.dicom_scan import FoundSeries, find_pet_series
 from pointpet.io.dicom_series import LeftOut
 from pointpet.io.nifti import write_volume
-from pointpet.io.pet import sidecar_path
+from pointpet.io.pet import read_sidecar_notes, sidecar_path
 from pointpet.io.reading import PetReading
 
 IMAGES = "images"
 COHORT = "cohort.csv"
 LEFT_OUT = "left_out.csv"
+LEFT_OUT_COLUMNS = ("what", "reason", "failed", "code")
 BLANK_COLUMNS = ("label", "x_mm", "y_mm", "z_mm", "mask")
 """What the user fills in."""
 
@@ -33,7 +35,12 @@ Report = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class ImportedCase:
-    """One image written. `is_new` is False where an earlier run wrote it."""
+    """One image written. `is_new` is False where an earlier run wrote it.
+
+    Args:
+        notes: header values that were not taken as they stood, each with its code and tag.
+        warnings: what looked unusual.
+    """
 
     case_id: str
     patient_id: str
@@ -73,7 +80,8 @@ def import_tree(
         report: called with (done, total, case id).
 
     Raises:
-        ImageReadError: `root` is no folder. CohortError: the key file is wrong.
+        ImageReadError: `root` is no folder.
+        CohortError: the key file is wrong, or contradicts what an earlier run wrote.
         OutputError: `out` cannot be written, or the key would lie in it.
     """
     root, out = Path(root), Path(out)
@@ -88,13 +96,14 @@ def import_tree(
     key = {} if pseudonyms is None else read_key(pseudonyms)
     with lock_folder(out):
         earlier = _earlier(out / IMAGES)
-        names = extend_pseudonyms(_known(found, earlier) | key, (one.patient for one in found))
+        given = {pseudonym for _, pseudonym in earlier.values()}
+        names = extend_pseudonyms(_agreed(_known(found, earlier), key), (one.patient for one in found), given)
         if pseudonyms is not None:
             write_key(pseudonyms, names)
         cases, failed = _import_all(_case_ids(found, names, earlier), names, out, strict, report)
         result = ImportResult(tuple(cases), (*left_out, *failed), out / COHORT)
         _complete_cohort(result, out)
-        write_csv(out / LEFT_OUT, [asdict(one) for one in result.left_out], ("what", "reason", "failed"))
+        write_csv(out / LEFT_OUT, [asdict(one) for one in result.left_out], LEFT_OUT_COLUMNS)
     return result
 
 
@@ -111,7 +120,7 @@ def _import_all(
         except OutputError:
             raise
         except PointpetError as error:
-            failed.append(LeftOut(f"case {case_id}", f"{error.subject}: {error.problem}", failed=True))
+            failed.append(LeftOut.of(error, case_id))
     return cases, failed
 
 
@@ -124,8 +133,11 @@ def _import_one(case_id: str, one: FoundSeries, patient_id: str, image: Path, st
         write_volume(image, reading.volume)
         write_json(sidecar, _sidecar(reading, one, patient_id))
     content = read_json(sidecar)
+    notes = read_sidecar_notes(content)
+    if strict:  # an earlier run may have been less so
+        refuse_guesses(case_id, notes)
     return ImportedCase(
-        case_id, patient_id, tuple(note["why"] for note in content["notes"]), tuple(content["warnings"]), is_new
+        case_id, patient_id, tuple(f"[{note.code}] {note}" for note in notes), tuple(content["warnings"]), is_new
     )
 
 
@@ -161,6 +173,25 @@ def _known(found: Sequence[FoundSeries], earlier: Mapping[str, tuple[str, str]])
     """Pseudonyms that earlier runs gave to these patients."""
     digests = ((one.patient, series_digest(one.series_uid)) for one in found)
     return {patient: earlier[digest][1] for patient, digest in digests if digest in earlier}
+
+
+def _agreed(known: Mapping[str, str], key: Mapping[str, str]) -> dict[str, str]:
+    """The key's pseudonyms and, for patients it lacks, those of earlier runs.
+
+    Raises:
+        CohortError: one pseudonym would be two patients', or one patient have two: folds go by it.
+    """
+    names = dict(known) | dict(key)
+    renamed = [name for patient, name in known.items() if names[patient] != name]
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    for name in (*renamed, *twice):
+        raise CohortError(
+            "PP-IMPORT-KEY",
+            f"pseudonym {name}",
+            "the key gives it, or its patient, otherwise than the earlier import into this folder",
+            "Give the key of that import, or another output folder",
+        )
+    return names
 
 
 def _case_ids(

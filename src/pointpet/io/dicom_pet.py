@@ -30,6 +30,7 @@ from pointpet.io.dicom_series import (
     dicom_candidates,
     group_series,
 )
+from pointpet.io.identity import FileNames, identifying_words, names_hidden
 from pointpet.io.reading import DicomSeriesReference, PetReading
 
 
@@ -48,10 +49,11 @@ def read_dicom_series(
     """
     folder = Path(folder)
     passed_over: list[LeftOut] = []
-    files = [read_dicom_file(path, READ_TAGS) for path in dicom_candidates(folder, passed_over)]
-    chosen, left_out = choose_pet(group_series(files), "the folder")
-    del files
-    return _read(chosen, passed_over + left_out, overrides or {}, strict)
+    with names_hidden(folder):
+        files = [read_dicom_file(path, READ_TAGS) for path in dicom_candidates(folder, passed_over)]
+        chosen, left_out = choose_pet(group_series(files), "the folder")
+        del files
+        return _read(chosen, passed_over + left_out, overrides or {}, strict)
 
 
 def read_dicom_beside(
@@ -59,28 +61,31 @@ def read_dicom_beside(
 ) -> PetReading:
     """Read the PET series that one DICOM file belongs to, from the files of its folder; as `read_dicom_series`."""
     path = Path(path)
-    wanted = read_dicom_file(path, READ_TAGS)
     passed_over: list[LeftOut] = []
-    beside = [file for file in dicom_candidates(path.parent, passed_over) if file.parent == path.parent]
-    files = [wanted if file == path else read_dicom_file(file, READ_TAGS) for file in beside or [path]]
-    same = [file for file in files if file.text(SERIES_UID) == wanted.text(SERIES_UID)]
-    chosen, _ = choose_pet(group_series(same), f"file {path.name}")
-    return _read(chosen, passed_over, overrides or {}, strict)
+    with names_hidden(path, path.parent):
+        wanted = read_dicom_file(path, READ_TAGS)
+        beside = [file for file in dicom_candidates(path.parent, passed_over) if file.parent == path.parent]
+        files = [wanted if file == path else read_dicom_file(file, READ_TAGS) for file in beside or [path]]
+        same = [file for file in files if file.text(SERIES_UID) == wanted.text(SERIES_UID)]
+        chosen, _ = choose_pet(group_series(same), f"file {path.name}")
+        return _read(chosen, passed_over, overrides or {}, strict)
 
 
 def read_dicom_files(
     paths: Sequence[Path], *, overrides: Mapping[str, str | float] | None = None, strict: bool = False
 ) -> PetReading:
     """Read the PET series that exactly these files make; as `read_dicom_series`."""
-    files = [read_dicom_file(path, READ_TAGS) for path in paths]
-    chosen, left_out = choose_pet(group_series(files), f"file {Path(paths[0]).name} and those beside it")
-    return _read(chosen, left_out, overrides or {}, strict)
+    with names_hidden(*map(Path, paths)):
+        files = [read_dicom_file(path, READ_TAGS) for path in paths]
+        chosen, left_out = choose_pet(group_series(files), f"file {Path(paths[0]).name} and those beside it")
+        return _read(chosen, left_out, overrides or {}, strict)
 
 
 def _read(
     series: Series, left_out: Sequence[LeftOut], overrides: Mapping[str, str | float], strict: bool
 ) -> PetReading:
-    remarks = [str(one) for one in left_out] + [
+    names = FileNames((one.what.removeprefix("file ") for one in left_out), identifying_words(series.files[:1]))
+    remarks = [names.hide(str(one)) for one in left_out] + [
         f"instance {file.text(INSTANCE_NUMBER)} starts like a program; open it with DICOM software only"
         for file in series.files
         if file.has_executable_preamble

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pointpet.core import CohortError
 from pointpet.core.cohort import CASE_ID
-from pointpet.io.artefacts import write_csv
+from pointpet.io.artefacts import atomic_path
 
 KEY_COLUMNS = ("patient_id", "pseudonym")
 KEY_MODE = 0o600
 """The key names every patient: nobody but its owner reads it."""
 
 
-def extend_pseudonyms(known: Mapping[str, str], patients: Iterable[str]) -> dict[str, str]:
+def extend_pseudonyms(known: Mapping[str, str], patients: Iterable[str], given: Collection[str] = ()) -> dict[str, str]:
     """Return patient to pseudonym: those known, and `P001`, `P002`, ... for the others in sorted order.
 
     Args:
         known: patient (as its header states it) to pseudonym. patients: all that need one.
+        given: pseudonyms that patients have who are not known by name any more: they are not given again.
     """
     names = dict(known)
-    taken = set(names.values())
+    taken = {*names.values(), *given}
     number = 0
     for patient in sorted(set(patients) - set(names)):
         number += 1
@@ -64,8 +65,11 @@ def read_key(path: Path) -> dict[str, str]:
 
 def write_key(path: Path, names: Mapping[str, str]) -> None:
     """Write the key file, readable by its owner alone."""
-    write_csv(path, [dict(zip(KEY_COLUMNS, pair, strict=True)) for pair in sorted(names.items())], KEY_COLUMNS)
-    os.chmod(path, KEY_MODE)
+    table = io.StringIO(newline="")
+    csv.writer(table, lineterminator="\n").writerows([KEY_COLUMNS, *sorted(names.items())])
+    with atomic_path(path) as part:
+        part.touch(KEY_MODE)  # before the first name is in it
+        part.write_text(table.getvalue(), encoding="utf-8")
 
 
 def _error(subject: str, problem: str, remedy: str) -> CohortError:

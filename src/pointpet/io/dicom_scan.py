@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pointpet.core import ImageReadError
@@ -18,6 +19,7 @@ from pointpet.io.dicom_series import (
     dicom_candidates,
     series_uid_of,
 )
+from pointpet.io.identity import FileNames, identifying_words
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,24 @@ def find_pet_series(root: Path) -> tuple[list[FoundSeries], list[LeftOut]]:
     left_out: list[LeftOut] = []
     faults: list[ImageReadError] = []
     found: list[FoundSeries] = []
-    for one in _all_series(root, left_out, faults):
+    all_series = _all_series(root, left_out, faults)
+    for one in all_series:
         reason = one.reason()
         if reason is None:
             found.append(_found(one))
         else:
             left_out.append(LeftOut(one.title, reason))
-    left_out += [LeftOut(fault.subject, fault.problem, failed=True) for fault in faults]
+    left_out += [LeftOut.of(fault) for fault in faults]
+    hide = _file_names(root, all_series).hide
+    left_out = [replace(one, what=hide(one.what), reason=hide(one.reason)) for one in left_out]
     return sorted(found, key=lambda one: (one.patient, one.study_date, one.number, one.series_uid)), left_out
+
+
+def _file_names(root: Path, all_series: list[Series]) -> FileNames:
+    """The tree's files; of a patient whose every file is damaged nothing is known that could be hidden."""
+    names = (name for _, _, found in os.walk(root) for name in found)
+    words = identifying_words(file for one in all_series for file in one.files)
+    return FileNames(names, words if all_series else None)
 
 
 def _all_series(root: Path, left_out: list[LeftOut], faults: list[ImageReadError]) -> list[Series]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from pointpet.core import ImageReadError
+from pointpet.core import ImageReadError, PointpetError
 from pointpet.image.suv_header import CORRECTED_IMAGE, Attribute
 from pointpet.io.dicom_file import PARSE_ERRORS, PREFIX_END, DicomFile, file_error, read_dicom_file
 from pointpet.io.dicom_geometry import ORIENTATION, PIXEL_SPACING, POSITION
-from pointpet.io.dicom_header import HEADER_TAGS, PATIENT_ID
+from pointpet.io.dicom_header import HEADER_TAGS, IDENTIFYING, PATIENT_ID
 from pointpet.io.dicom_pixels import PIXEL_TAGS
 
 SOP_CLASS = Attribute("SOP Class UID", (0x0008, 0x0016))
@@ -56,6 +56,7 @@ READ_TAGS = (
             POSITION,
             ORIENTATION,
             PIXEL_SPACING,
+            *IDENTIFYING,
         )
     }
 )
@@ -72,11 +73,21 @@ class LeftOut:
     Args:
         what: a file by its bare name, or a series by modality and number. reason: why.
         failed: True where it should have been read but is damaged; False where it is simply no PET to read.
+        code: of the error, where there is one.
     """
 
     what: str
     reason: str
     failed: bool = False
+    code: str = ""
+
+    @classmethod
+    def of(cls, fault: PointpetError, case_id: str | None = None) -> LeftOut:
+        """What failed, with the remedy: a file by its own name, a case by its id and what is at fault in it."""
+        reason = f"{fault.problem}. {fault.remedy}"
+        if case_id is None:
+            return cls(fault.subject, reason, failed=True, code=fault.code)
+        return cls(f"case {case_id}", f"{fault.subject}: {reason}", failed=True, code=fault.code)
 
     def __str__(self) -> str:
         return f"{self.what} left out: {self.reason}"

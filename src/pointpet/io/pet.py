@@ -13,12 +13,13 @@ import numpy as np
 from pointpet.core import Acquisition, ImageReadError, Mask, SuvError, Unit, Volume
 from pointpet.image.acquisition_qc import BODY_MEDIAN_SUV
 from pointpet.image.body import body_median_suv
-from pointpet.image.suv import suv_scaling
+from pointpet.image.suv import refuse_guesses, suv_scaling
 from pointpet.image.suv_header import PetHeader, Reinterpretation, SuvScaling
 from pointpet.io.dicom_file import read_dicom_file
 from pointpet.io.dicom_pet import read_dicom_beside, read_dicom_series
 from pointpet.io.dicom_seg import SEG_STORAGE, read_seg
 from pointpet.io.dicom_series import SOP_CLASS, dicom_candidates
+from pointpet.io.identity import names_hidden
 from pointpet.io.nifti import is_nifti, read_mask, read_nifti
 from pointpet.io.reading import PetReading
 from pointpet.io.rtstruct import RTSTRUCT_STORAGE, read_rtstruct
@@ -87,13 +88,13 @@ def read_any_mask(path: Path, volume: Volume, roi: str | None = None, *, resampl
         return read_mask(path, volume, resample=resample)
     if not path.exists():
         raise ImageReadError("PP-MASK-MISSING", path.name, "does not exist", "Correct the path")
-    candidates = list(dicom_candidates(path, [])) if path.is_dir() else [path]
-    for candidate in candidates:
-        sop_class = read_dicom_file(candidate, (SOP_CLASS.number,), pixels=False).text(SOP_CLASS)
-        if sop_class == RTSTRUCT_STORAGE:
-            return read_rtstruct(candidate, volume.grid, roi=roi)
-        if sop_class in SEG_STORAGE:
-            return read_seg(candidate, volume.grid, segment=roi)
+    with names_hidden(path):
+        for candidate in list(dicom_candidates(path, [])) if path.is_dir() else [path]:
+            sop_class = read_dicom_file(candidate, (SOP_CLASS.number,), pixels=False).text(SOP_CLASS)
+            if sop_class == RTSTRUCT_STORAGE:
+                return read_rtstruct(candidate, volume.grid, roi=roi)
+            if sop_class in SEG_STORAGE:
+                return read_seg(candidate, volume.grid, segment=roi)
     raise ImageReadError(
         "PP-MASK-KIND", path.name, "must be NIfTI, RTSTRUCT or DICOM SEG, and is not", "Convert the mask to one"
     )
@@ -107,11 +108,13 @@ def _read_nifti_pet(path: Path, unit: str | None, overrides: Mapping[str, str | 
         warnings.append("its unit is not stated anywhere, SUV was assumed")
     volume = read_nifti(path, UNITS.get(str(stated or "suv").lower(), Unit.SUVBW))
     known = _known_facts(sidecar.get("acquisition", {}))
-    notes = [_note(item) for item in _listed(sidecar, "notes")]
+    notes = read_sidecar_notes(sidecar)
+    if strict:
+        refuse_guesses(path.name, notes)
     if volume.unit is Unit.SUVBW:
         _refuse_activity(path, volume)
         known |= {name: value for name, value in overrides.items() if name in _ACQUISITION_NAMES}
-        return PetReading(volume, _acquisition(path, known), tuple(notes), tuple(warnings))
+        return PetReading(volume, _acquisition(path, known), notes, tuple(warnings))
     scaling = _activity_scaling(path, overrides, strict)
     if "injection_time" in overrides:
         warnings.append("injection_time is not used: dose_bq counts at the time the image is decay-corrected to")
@@ -204,6 +207,11 @@ def _acquisition(path: Path, facts: Mapping[str, Any]) -> Acquisition:
 def _listed(sidecar: Mapping[str, Any], name: str) -> list[Any]:
     stated = sidecar.get(name)
     return stated if isinstance(stated, list) else []
+
+
+def read_sidecar_notes(sidecar: Mapping[str, Any]) -> tuple[Reinterpretation, ...]:
+    """The header values that were not taken as they stood when the NIfTI was made."""
+    return tuple(_note(item) for item in _listed(sidecar, "notes"))
 
 
 def _note(item: object) -> Reinterpretation:

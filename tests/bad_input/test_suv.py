@@ -156,7 +156,7 @@ def test_adapted_recorded_and_refused_by_strict(cohort, cli, edit, refuses, tmp_
     done = cli("check", cohort / "cohort.csv", "--json")
     assert done.status == 0
     assert_bounded(done)
-    told = [one for one in done.json()["warnings"] if code in one["message"]]
+    told = [one for one in done.json()["warnings"] if code == one["code"] and tag in one["message"]]
     assert [one["subject"] for one in told] == ["case B"]
     assert [row["notes"] for row in done.json()["rows"]] == [0, 1, 0]
     found = read_pet(cohort / "B")

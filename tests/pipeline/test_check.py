@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -30,6 +31,31 @@ def test_every_fault_is_found_in_one_pass(cohort_folder, tmp_path):
     assert len(report.faults) == 3
     for case_id in ("C01", "C02", "C03"):
         assert any(case_id in subject for subject in subjects)
+
+
+def test_a_file_that_is_gone_hides_no_fault_of_the_others(cohort_folder, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    (cohort / "images" / "C00.nii.gz").unlink()
+    (cohort / "images" / "C01.nii.gz").write_bytes(b"nonsense")
+    (cohort / "masks" / "C02.nii.gz").unlink()
+    report = check_cohort(cohort / "cohort.csv")
+    found = {case_id: [one["code"] for one in report.faults if case_id in one["subject"]] for case_id in ("C00", "C02")}
+    assert found == {"C00": ["PP-COHORT-PATH"], "C02": ["PP-COHORT-PATH"]}
+    assert [one["code"] for one in report.faults if "C01" in one["subject"]] == ["PP-NIFTI-READ"]
+    assert len(report.rows) == 14
+    assert next(row for row in report.rows if row["case_id"] == "C02")["mask_ml"] is None
+
+
+def test_a_reinterpreted_header_is_told_with_its_tag_and_refused_by_strict(cohort_folder, tmp_path):
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    note = {"code": "PP-SUV-GRAMS", "tag": "(0010,1030)", "found": "70000", "used": "70 kg", "why": "it is in grams"}
+    (cohort / "images" / "C00.json").write_text(json.dumps({"unit": "suv", "notes": [note]}))
+    (warning,) = [one for one in check_cohort(cohort / "cohort.csv").warnings if one["code"] == "PP-SUV-GRAMS"]
+    assert warning["message"].startswith("case C00: (0010,1030) 70000 taken as 70 kg: it is in grams")
+    report = check_cohort(cohort / "cohort.csv", strict=True)
+    assert [(one["code"], one["subject"]) for one in report.faults] == [("PP-SUV-STRICT", "case C00: C00.nii.gz")]
 
 
 def test_faults_of_the_manifest_stop_before_reading(cohort_folder, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,13 +47,10 @@ def check_cohort(cohort_path: Path, *, strict: bool = False, workers: int = 1, r
         cohort_path: the manifest.
         strict: reinterpretations of a header (grams, MBq, rebuilt dates) count as faults.
     """
-    try:
-        cohort = read_cohort(cohort_path)
-    except Faults as error:
-        return CheckReport((), tuple(_entry(fault) for fault in error.faults), (), {})
-    except PointpetError as error:
-        return CheckReport((), (_entry(error),), (), {})
-    rows, faults, warnings = {}, [], []
+    cohort, faults = _read_manifest(cohort_path)
+    if cohort is None:
+        return CheckReport((), tuple(_entry(fault) for fault in faults), (), {})
+    rows, warnings = {}, []
     for case, found, error in map_tasks(
         partial(_check_case, strict=strict), cohort.cases, workers=workers, report=report, describe=_case_id
     ):
@@ -79,6 +76,29 @@ def check_cohort(cohort_path: Path, *, strict: bool = False, workers: int = 1, r
     )
 
 
+def _read_manifest(path: Path) -> tuple[Cohort | None, list[PointpetError]]:
+    """The cases that can be looked at, and the manifest's faults: a file that is gone hides no fault of the others."""
+    try:
+        return read_cohort(path), []
+    except PointpetError as error:
+        faults = list(error.faults) if isinstance(error, Faults) else [error]
+    try:
+        cohort = read_cohort(path, require_files=False)
+    except PointpetError:
+        return None, faults
+    there = [_without_missing_masks(case) for case in cohort if _is_there(case)]
+    return (replace(cohort, cases=tuple(there)) if there else None), faults
+
+
+def _is_there(case: Case) -> bool:
+    return all(path.exists() for path in (case.pet, *case.mips.values()) if path is not None)
+
+
+def _without_missing_masks(case: Case) -> Case:
+    mask = case.mask if case.mask is not None and case.mask.exists() else None
+    return replace(case, mask=mask, mip_masks={plane: path for plane, path in case.mip_masks.items() if path.exists()})
+
+
 def _case_id(case: Case) -> str:
     return case.case_id
 
@@ -96,7 +116,7 @@ def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[Point
     reading = read_case(case, strict=strict)
     faults: list[PointpetError] = _point_faults(case, reading.volume.grid)
     warnings = [_warning(case, text) for text in reading.warnings]
-    warnings += [_warning(case, f"{note.code}: {note.why}") for note in reading.notes]
+    warnings += [_warning(case, str(note), code=note.code) for note in reading.notes]
     mask_ml, mask_faults = _check_mask(case, reading.volume)
     faults += mask_faults
     facts = acquisition_facts(reading)
@@ -150,8 +170,8 @@ def _check_mask(case: Case, volume: Volume) -> tuple[float | None, list[Pointpet
     return mask.volume_ml, []
 
 
-def _warning(case: Case, problem: str, remedy: str = "Look at the case") -> PointpetError:
-    return CohortError("PP-CHECK", f"case {case.case_id}", problem, remedy)
+def _warning(case: Case, problem: str, *, code: str = "PP-CHECK") -> PointpetError:
+    return CohortError(code, f"case {case.case_id}", problem, "Look at the case")
 
 
 def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:

@@ -65,8 +65,12 @@ class TestDamage:
         refused(series, "file notes.dcm: is no DICOM file")
 
     def test_not_permitted(self, series, monkeypatch):
+        opened = Path.open
+
         def deny(path, mode):
-            raise PermissionError(13, "Permission denied", str(path))
+            if path.name == "slice_0000.dcm":
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, mode)
 
         monkeypatch.setattr(Path, "open", deny)
         refused(series, "slice_0000.dcm: cannot be read: Permission denied. Check the file's permissions")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pointpet.pipeline.results import ResultFolder
 from pointpet.web.view import view_application
@@ -124,3 +127,33 @@ def test_the_command_serves_it(start: Any, page: Any, study: Path, cohort: Path)
     page.goto(program.url)
     page.locator("#case-name", has_text="P1").wait_for()
     assert program.stop() == 0
+
+
+def lesion_pixels(page: Any) -> int:
+    """Pixels of the 3D view in the prediction's magenta."""
+    picture = Image.open(io.BytesIO(page.locator("#surface").screenshot())).convert("RGB")
+    red, green, blue = np.moveaxis(np.asarray(picture, int), 2, 0)
+    return int(((red > green + 40) & (blue > green + 20)).sum())
+
+
+def test_zooming_in_3d_leads_to_the_lesion_and_back(opened: Any, until: Any):
+    """It lies far from the body's middle: a zoom about that would lose it."""
+    opened.keyboard.press("4")
+    before = until(lambda: lesion_pixels(opened))
+    opened.locator("#surface").hover()
+    opened.mouse.wheel(0, -700)
+    until(lambda: lesion_pixels(opened) > 8 * before)
+    opened.keyboard.press("0")
+    until(lambda: lesion_pixels(opened) <= 1.2 * before)
+    opened.locator("#surface").focus()
+    for _ in range(6):
+        opened.keyboard.press("+")
+    until(lambda: lesion_pixels(opened) > 8 * before)
+
+
+def test_the_map_can_be_switched_where_it_is_drawn(opened: Any):
+    button = opened.locator('[data-layer="map"]')
+    for key, is_off in (("3", True), ("4", True), ("2", True), ("1", False)):
+        opened.keyboard.press(key)
+        assert button.is_disabled() == is_off
+    assert button.get_attribute("aria-pressed") == "true"

@@ -30,9 +30,8 @@ export class SurfaceView {
     this.canvas = canvas;
     this.gl = canvas.getContext("webgl2", { antialias: true, alpha: true, premultipliedAlpha: true });
     this.meshes = [];
-    this.yaw = 0.5;
-    this.pitch = 0.12;
-    this.zoom = 1;
+    [this.yaw, this.pitch, this.zoom] = [0.5, 0.12, 1];
+    this.focus = null;
     if (this.gl) this.#prepare();
     this.#listen();
   }
@@ -69,6 +68,17 @@ export class SurfaceView {
     this.draw();
   }
 
+  // The world place that zooming in leads to, a lesion; the whole body is seen about its own middle.
+  focusOn(place) {
+    this.focus = place;
+    this.draw();
+  }
+
+  reset() {
+    [this.yaw, this.pitch, this.zoom] = [0.5, 0.12, 1];
+    this.draw();
+  }
+
   draw(hidden = this.hidden ?? new Set()) {
     this.hidden = hidden;
     const { gl, canvas } = this;
@@ -81,7 +91,7 @@ export class SurfaceView {
     const fit = (0.96 * this.zoom) / Math.max(this.tall, this.wide / aspect);
     gl.uniform2f(this.at.scale, fit / aspect, fit);
     gl.uniform1f(this.at.depth, 0.45 / this.radius);
-    gl.uniform3fv(this.at.centre, this.centre);
+    gl.uniform3fv(this.at.centre, this.#middle());
     gl.uniformMatrix3fv(this.at.turn, false, this.#turn());
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -141,6 +151,11 @@ export class SurfaceView {
     this.radius = Math.hypot(x, y, z);
   }
 
+  #middle() {
+    const share = this.focus ? Math.min(Math.max(this.zoom - 1, 0), 1) : 0;
+    return this.centre.map((value, axis) => value + share * ((this.focus?.[axis] ?? 0) - value));
+  }
+
   // Rows: right, up and towards the eye, in the world. At yaw 0 the patient is seen from the front.
   #turn() {
     const [c, s, cp, sp] = [Math.cos(this.yaw), Math.sin(this.yaw), Math.cos(this.pitch), Math.sin(this.pitch)];
@@ -165,16 +180,22 @@ export class SurfaceView {
     this.canvas.addEventListener("pointercancel", () => { last = null; });
     this.canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      this.zoom = Math.min(Math.max(this.zoom * Math.exp(-event.deltaY / 500), 0.5), 12);
-      this.draw();
+      this.#magnify(Math.exp(-event.deltaY / 500));
     }, { passive: false });
     this.canvas.addEventListener("keydown", (event) => {
       const steps = { ArrowLeft: [-0.15, 0], ArrowRight: [0.15, 0], ArrowUp: [0, -0.15], ArrowDown: [0, 0.15] };
-      if (!steps[event.key]) return;
+      const factor = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+      if (!steps[event.key] && !factor) return;
       event.preventDefault();
       event.stopPropagation();
-      this.#move(...steps[event.key]);
+      if (factor) this.#magnify(factor);
+      else this.#move(...steps[event.key]);
     });
+  }
+
+  #magnify(factor) {
+    this.zoom = Math.min(Math.max(this.zoom * factor, 0.5), 12);
+    this.draw();
   }
 
   #move(yaw, pitch) {

@@ -102,13 +102,18 @@ function showMaps() {
       ? [{ source: veil(map, rgb(MAP), { floor: MAP_FLOOR }), extent: view.overlays.header.maps[plane].extent }]
       : [];
   }
-  const has = { map: Object.keys(view.overlays?.header.maps ?? {}).length > 0 };
+  showToggles();
+  draw();
+}
+
+function showToggles() {
+  // The map lies on the MIPs alone.
+  const has = { map: session.tab === "mips" && Object.keys(view.overlays?.header.maps ?? {}).length > 0 };
   for (const name of ["prediction", "truth"]) has[name] = Boolean(view.overlays?.header.contours[name]);
   document.querySelectorAll("[data-layer]").forEach((button) => {
     button.disabled = !has[button.dataset.layer];
     button.setAttribute("aria-pressed", String(layers[button.dataset.layer] && has[button.dataset.layer]));
   });
-  draw();
 }
 
 // ---------------------------------------------------------------- the cross hair that all pictures share
@@ -129,6 +134,7 @@ let reading = false;
 
 function setPoint(point) {
   view.point = point;
+  surface.focusOn(point);
   draw();
   if (session.tab === "slices") readSlices();
 }
@@ -227,6 +233,7 @@ function setTab(name) {
 
 async function showTab() {
   element("view").dataset.tab = session.tab;
+  showToggles();
   if (!view.mips) return;
   if (session.tab !== "mips" && session.tab !== "surface" && !view.detail.has_volume) {
     element("blank").textContent = "This needs the scan. Start the viewer with the option --images.";
@@ -343,6 +350,7 @@ async function setMethod(name) {
 
 function fit() {
   [...Object.values(pictures), ...Object.values(slices)].forEach((picture) => picture.look(1, null));
+  surface.reset();
   grey.reset();
 }
 

@@ -3,7 +3,7 @@ import torch
 
 from pointpet.core import Plane
 from pointpet.learn import TrainingSettings
-from pointpet.learn.network import EightLayerNetwork, ViewNetworks, cells_exist
+from pointpet.learn.network import EightLayerNetwork, ViewNetworks, cells_exist, mean_of_highest
 
 WIDTHS = (4, 4, 6, 6, 8, 8, 8, 8)
 
@@ -19,7 +19,7 @@ def network(stride: int = 4, classes: int = 2) -> EightLayerNetwork:
     return built.eval()
 
 
-@pytest.mark.parametrize("stride", [4, 8, 16])
+@pytest.mark.parametrize("stride", [2, 4, 8, 16])
 def test_the_map_has_a_cell_a_stride(stride: int) -> None:
     scores = network(stride, classes=3)(torch.rand(2, 1, 48, 32), torch.tensor([[48, 32], [48, 32]]))
     assert scores.maps.shape == (2, 3, 48 // stride, 32 // stride)
@@ -104,3 +104,31 @@ def test_separate_views_answer_where_one_view_is_missing() -> None:
     both = ViewNetworks(TrainingSettings(widths=WIDTHS, shared_views=False), 2).eval()
     scores = both(torch.rand(2, 1, 16, 16), torch.full((2, 2), 16), torch.tensor([True, True]))
     assert scores.logits.shape == (2, 2)
+
+
+def test_a_finer_map_that_keeps_its_context_sees_exactly_as_far() -> None:
+    """The cell in the middle depends on the same input pixels at stride 2 with widened convolutions as at stride 4."""
+    reaches = []
+    for stride, context in ((4, 0), (2, 4), (2, 0)):
+        network = EightLayerNetwork((2,) * 8, stride, 2, context_stride=context).eval()
+        for convolution in network.convolutions:
+            torch.nn.init.constant_(convolution.weight, 0.1)
+        image = torch.ones(1, 1, 160, 160, requires_grad=True)
+        maps = network(image, torch.tensor([[160, 160]])).maps
+        middle = maps.shape[2] // 2
+        maps[0, :, middle, middle].sum().backward()
+        rows = torch.nonzero(image.grad[0, 0].abs().sum(1))[:, 0]
+        reaches.append(int(rows.max() - rows.min() + 1))
+    at_four, widened, plain = reaches
+    assert abs(widened - at_four) <= 2, reaches
+    assert plain < 0.6 * at_four
+
+
+def test_the_score_is_the_mean_of_the_highest_cells_that_exist() -> None:
+    maps = torch.arange(12.0).reshape(1, 1, 3, 4).repeat(2, 1, 1, 1)
+    exists = torch.ones(2, 3, 4, dtype=torch.bool)
+    exists[1, 2] = False
+    scores = mean_of_highest(maps, exists, 0.25)
+    assert scores.tolist() == [[(11 + 10 + 9) / 3], [(7 + 6) / 2]]
+    assert mean_of_highest(maps, exists, 0.01).tolist() == [[11.0], [7.0]], "at least one cell"
+    assert mean_of_highest(maps, exists, 1.0).tolist() == [[5.5], [3.5]]

@@ -149,7 +149,7 @@ class TrainingBatches:
         random = generator(self._seed, "augmentation", self._epoch)
         turns = generator(self._seed, "turn", self._epoch).random(len(self._views))
         for chosen in np.array_split(order, len(self)):
-            batch = collate([_turned(self._views[index], turns[index]) for index in chosen])
+            batch = collate([_turned(self._views[index], float(turns[index])) for index in chosen])
             images, points = augmented(
                 batch.images,
                 batch.sizes,

@@ -93,11 +93,11 @@ class EightLayerNetwork(nn.Module):
         exists = cells_exist(sizes // scale, features.shape[2:], images.device)
         with torch.autocast(images.device.type, enabled=False):
             maps = self.head(features.float())
-            logits = _mean_of_highest(maps, exists, self.pooled_share) + self.bias
+            logits = mean_of_highest(maps, exists, self.pooled_share) + self.bias
         return Scores(logits, maps, exists)
 
 
-def _mean_of_highest(maps: torch.Tensor, exists: torch.Tensor, share: float) -> torch.Tensor:
+def mean_of_highest(maps: torch.Tensor, exists: torch.Tensor, share: float) -> torch.Tensor:
     """(B, C) mean over the cells that exist, or over the highest `share` of them, at least one."""
     area = exists.sum((1, 2))[:, None]
     if share == 1:

@@ -127,10 +127,8 @@ class TrainedNetwork:
         """
         classes, settings = _read_record(record)
         networks = ViewNetworks(settings, len(classes))
-        expected = networks.state_dict()
-        for name in sorted(expected.keys() | tensors.keys()):
-            _check_tensor(name, expected.get(name), tensors.get(name))
-        networks.load_state_dict({name: torch.from_numpy(np.array(tensors[name])) for name in expected})
+        check_tensors(networks.state_dict(), tensors)
+        networks.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
         return cls(networks, classes, settings, record.get("training", {}))
 
 
@@ -148,6 +146,16 @@ def _read_record(record: Mapping[str, Any]) -> tuple[tuple[str, ...], TrainingSe
             "Read the model with the version that wrote it, or train it again",
         ) from error
     return classes, settings
+
+
+def check_tensors(expected: Mapping[str, torch.Tensor], given: Mapping[str, NDArray]) -> None:
+    """Stop unless `given` are the weights of a network that holds `expected`.
+
+    Raises:
+        ModelError: a tensor is missing, unknown, of another shape or not finite.
+    """
+    for name in sorted(expected.keys() | given.keys()):
+        _check_tensor(name, expected.get(name), given.get(name))
 
 
 def _check_tensor(name: str, expected: torch.Tensor | None, given: NDArray | None) -> None:

@@ -1,0 +1,59 @@
+"""What sets the fully convolutional classifier apart, with its meaning. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pointpet.core import ConfigError, Faults
+from pointpet.learn.settings import CAM_STRIDES, TrainingSettings
+
+
+def _option(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class FcnSettings:
+    """CAMs and FCN: class score maps of a finer stride before pooling; all else as in `training`, no distance loss.
+
+    Checked when built, all faults reported together.
+
+    Raises:
+        ConfigError: one value is out of its range.
+        Faults: several are.
+    """
+
+    cam_stride: int = _option(2, "Edge of a cell of the score map in input pixels: 2, 4, 8 or 16")
+    pooled_share: float = _option(
+        0.1, "Share of a score map's cells, the highest, whose mean is the class score; 1: all of them"
+    )
+    epochs: int = _option(30, "Longest training, in passes over the training part")
+
+    def __post_init__(self) -> None:
+        faults = [
+            ConfigError(
+                "PP-CONFIG-RANGE", f"cam_fcn.{name}", f"must be {rule}, got {getattr(self, name)}", "Correct it"
+            )
+            for name, rule, holds in (
+                ("cam_stride", "2, 4, 8 or 16", self.cam_stride in CAM_STRIDES),
+                ("pooled_share", "over 0 and at most 1", 0 < self.pooled_share <= 1),
+                ("epochs", "1 or more", self.epochs >= 1),
+            )
+            if not holds
+        ]
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            raise Faults("cam_fcn", faults)
+
+    def training(self, common: TrainingSettings) -> TrainingSettings:
+        """`common` without a distance loss, on finer score maps whose cells see as much as those of `common`."""
+        return replace(
+            common,
+            distance="none",
+            cam_stride=self.cam_stride,
+            context_stride=common.cam_stride if common.cam_stride > self.cam_stride else 0,
+            pooled_share=self.pooled_share,
+            epochs=self.epochs,
+        )

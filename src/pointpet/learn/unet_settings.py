@@ -1,0 +1,91 @@
+"""Every choice of the U-Net, with its meaning. Needs no torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from pointpet.core import ConfigError, Faults
+from pointpet.learn.settings import TrainingSettings
+
+LEVELS = 5
+"""Resolutions of the network; each halves the one before."""
+
+DEEPEST_STRIDE = 2 ** (LEVELS - 1)
+"""Input pixels along the edge of a cell of the coarsest level; sides of the input are multiples of it."""
+
+
+def _option(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class UnetSettings:
+    """U-Net trained on true masks; pixel, crop, ceiling, augmentation, precision and threads are those of training.
+
+    Checked when built, all faults reported together.
+
+    Raises:
+        ConfigError: one value is out of its range.
+        Faults: several are.
+    """
+
+    dimensions: int = _option(
+        2,
+        "2: both MIPs and projected masks. 3: the volume itself, patch by patch; many times the cost",
+    )
+    features: tuple[int, ...] = _option(
+        (16, 16, 32, 64, 128, 16), "Channels of the five levels, the finest first, and before the last convolution"
+    )
+    class_weight: float = _option(
+        0.5, "Weight of the loss of the classifier at the coarsest level beside that of the mask"
+    )
+    epochs: int = _option(40, "Longest training, in passes over the training part")
+    patience: int = _option(15, "Epochs without a better validation loss before training stops")
+    batch_size: int = _option(8, "Views or patches in a batch")
+    learning_rate: float = _option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
+    weight_decay: float = _option(0.01, "Weight decay of AdamW")
+    cell_mm: float = _option(6.0, "3D: edge of a cube of the resampled volume, mm")
+    patch_cells: int = _option(48, "3D: cubes along the edge of a patch, a multiple of 16")
+    patches: int = _option(2, "3D: patches a case and epoch, every other one about the tumour")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", tuple(self.features))
+        faults = [
+            ConfigError("PP-CONFIG-RANGE", f"unet.{name}", f"must be {rule}, got {getattr(self, name)}", "Correct it")
+            for name, rule, holds in (
+                ("dimensions", "2 or 3", self.dimensions in (2, 3)),
+                ("features", "six counts of at least 1", len(self.features) == LEVELS + 1 and min(self.features) >= 1),
+                ("class_weight", "0 or more", self.class_weight >= 0),
+                ("epochs", "1 or more", self.epochs >= 1),
+                ("patience", "1 or more", self.patience >= 1),
+                ("batch_size", "1 or more", self.batch_size >= 1),
+                ("learning_rate", "over 0", self.learning_rate > 0),
+                ("weight_decay", "0 or more", self.weight_decay >= 0),
+                ("cell_mm", "1 to 16", 1 <= self.cell_mm <= 16),
+                ("patch_cells", "a multiple of 16", self.patch_cells >= 16 and self.patch_cells % DEEPEST_STRIDE == 0),
+                ("patches", "1 or more", self.patches >= 1),
+            )
+            if not holds
+        ]
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            raise Faults("unet", faults)
+
+    def training(self, common: TrainingSettings) -> TrainingSettings:
+        """`common` with this network's input and schedule in place of the weak methods'."""
+        return replace(
+            common,
+            cam_stride=DEEPEST_STRIDE,
+            distance="none",
+            epochs=self.epochs,
+            patience=self.patience,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+
+    def as_record(self) -> dict[str, Any]:
+        """The settings as JSON can hold them."""
+        return {**asdict(self), "features": list(self.features)}

@@ -72,4 +72,6 @@ def quick() -> Configuration:
         "threads": 1,
         "patience": 5,
     }
-    return build_configuration({"training": training, "prepare": {"pixel_mm": 4.0}})
+    unet = {"features": [4, 4, 4, 8, 8, 4], "epochs": 2, "cell_mm": 8.0, "patch_cells": 16}
+    own = {"unet": unet, "cam_fcn": {"epochs": 2}}
+    return build_configuration({"training": training, "prepare": {"pixel_mm": 4.0}, **own})

@@ -16,7 +16,9 @@ from pointpet.pipeline.fold import FoldTask, case_folder, model_folder, run_fold
 from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.study import StudyRequest, run_study
 
-METHODS = ("proposed", "cam_alone", "suv25", "click41")
+METHODS = ("proposed", "cam_alone", "cam_fcn", "unet", "suv25", "click41")
+
+LEARNED = ("proposed", "cam_alone", "cam_fcn", "unet")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_the_tables_have_their_columns(study):
     assert list(classification.columns) == [
         "method", "case_id", "fold", "truth", "predicted", "probability_lung", "probability_oesophagus",
     ]  # fmt: skip
-    assert set(classification["method"]) == {"proposed", "cam_alone"}
+    assert set(classification["method"]) == {"proposed", "cam_alone", "cam_fcn", "unet"}
     table = pd.read_csv(study / "tables" / "table_lung.csv")
     assert list(table["method"]) == list(METHODS)
     assert {"dice_mean", "dice_sd", "dice_lo", "dice_hi", "auc_mean", "training_input", "test_input"} <= set(table)
@@ -114,13 +116,18 @@ def fold_task(prepared, study: Path, quick) -> FoldTask:
     from pointpet.evaluate.folds import make_folds
 
     fold = make_folds(prepared.cohort, n_folds=2, seed=0)[0]
-    return FoldTask(study, fold, prepared, ("proposed", "cam_alone"), ("lung", "oesophagus"), (), quick, seed=1)
+    return FoldTask(study, fold, prepared, LEARNED, ("lung", "oesophagus"), (), quick, seed=1)
 
 
-def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_prediction(cohort_folder, quick, tmp_path):
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_prediction(
+    cohort_folder, quick, tmp_path, dimensions
+):
     """Falsify everything that is annotated of the test cases: weights, maps, masks and probabilities stay the same."""
+    quick = replace(quick, unet=replace(quick.unet, dimensions=dimensions))
     honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
     task = fold_task(honest, tmp_path / "honest", quick)
+    task = task if dimensions == 2 else replace(task, methods=("unet",))
     assert run_fold(task) == []
     tested = set(task.fold.test)
     cases = [falsified(case, tmp_path) if case.case.case_id in tested else case for case in honest.cases]
@@ -172,6 +179,24 @@ def test_training_points_do_reach_training(cohort_folder, quick, tmp_path):
     )
     assert ours["models/proposed/fold_0/weights.safetensors"] != theirs["models/proposed/fold_0/weights.safetensors"]
     assert ours["models/cam_alone/fold_0/weights.safetensors"] == theirs["models/cam_alone/fold_0/weights.safetensors"]
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_training_masks_reach_the_unet_alone(cohort_folder, quick, tmp_path, dimensions):
+    quick = replace(quick, unet=replace(quick.unet, dimensions=dimensions))
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    task = replace(fold_task(honest, tmp_path / "honest", quick), methods=("unet", "cam_fcn"))
+    run_fold(task)
+    trained = set(task.fold.train)
+    cases = [falsified(case, tmp_path) if case.case.case_id in trained else case for case in honest.cases]
+    cases = [
+        replace(lied, case=replace(true.case, mask=lied.case.mask))
+        for true, lied in zip(honest.cases, cases, strict=True)
+    ]
+    run_fold(replace(task, study=tmp_path / "lied", prepared=replace(honest, cases=tuple(cases))))
+    ours, theirs = (digests(tmp_path / name, "weights.safetensors") for name in ("honest", "lied"))
+    assert ours["models/unet/fold_0/weights.safetensors"] != theirs["models/unet/fold_0/weights.safetensors"]
+    assert ours["models/cam_fcn/fold_0/weights.safetensors"] == theirs["models/cam_fcn/fold_0/weights.safetensors"]
 
 
 def test_a_case_that_fails_at_test_time_is_listed_and_the_fold_goes_on(cohort_folder, quick, tmp_path, monkeypatch):

@@ -7,11 +7,14 @@ from typing import Any
 
 from pointpet._version import __version__
 
+TASK = "class of the disease and activation maps on coronal and sagittal FDG-PET maximum intensity projections"
+
 
 def model_card(method: str, record: Mapping[str, Any]) -> str:
-    """Markdown text from a network's record (`classes`, `settings`, `training`)."""
+    """Markdown text from a network's record (`classes`, `settings`, `training`, and `task` where it is another)."""
     training = record.get("training", {})
-    settings = "\n".join(f"| {name} | {value} |" for name, value in sorted(record.get("settings", {}).items()))
+    chosen = {**record.get("training_settings", {}), **record.get("settings", {})}
+    settings = "\n".join(f"| {name} | {value} |" for name, value in sorted(chosen.items()))
     facts = "\n".join(
         f"| {name} | {value} |" for name, value in sorted(training.items()) if not isinstance(value, list | dict)
     )
@@ -20,7 +23,7 @@ def model_card(method: str, record: Mapping[str, Any]) -> str:
 **Research use only. Not a medical device; not for diagnosis or treatment.**
 
 - Made by pointpet {__version__}.
-- Task: class of the disease and activation maps on coronal and sagittal FDG-PET maximum intensity projections.
+- Task: {record.get("task", TASK)}.
 - Classes: {", ".join(record.get("classes", []))}.
 - Input: SUVbw. A model knows the scanners, uptake times and tumours of its training cohort; anything else is untested.
 

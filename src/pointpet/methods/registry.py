@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pointpet.core import ConfigError
 
@@ -20,6 +20,8 @@ ENTRY_POINT_GROUP = "pointpet.methods"
 BUILT_IN = {
     "proposed": "pointpet.methods.proposed:build",
     "cam_alone": "pointpet.methods.cam_alone:build",
+    "cam_fcn": "pointpet.methods.cam_fcn:build",
+    "unet": "pointpet.methods.unet:build",
     "rpet3d": "pointpet.methods.rpet3d:build_rpet3d",
     "rpet3d_proposed": "pointpet.methods.rpet3d:build_rpet3d_proposed",
     "suv25": "pointpet.methods.thresholds:build_suv25",
@@ -28,7 +30,8 @@ BUILT_IN = {
     "click41": "pointpet.methods.thresholds:build_click41",
 }
 
-Factory = Callable[["TrainingSettings", "LocaliseSettings"], "Method"]
+Factory = Callable[..., "Method"]
+"""`(training, localising)`, and for a built-in method with a section of its own that section's settings."""
 
 
 def method_names() -> tuple[str, ...]:
@@ -37,8 +40,15 @@ def method_names() -> tuple[str, ...]:
     return (*BUILT_IN, *added)
 
 
-def build_method(name: str, training: TrainingSettings, localising: LocaliseSettings) -> Method:
+def build_method(
+    name: str, training: TrainingSettings, localising: LocaliseSettings, own: Mapping[str, Any] | None = None
+) -> Method:
     """Build a method by name.
+
+    Args:
+        name: built in or added by entry point.
+        training, localising: what the methods share.
+        own: method to the settings of its own section of the configuration; the defaults where it has none here.
 
     Raises:
         ConfigError: no such method.
@@ -46,7 +56,7 @@ def build_method(name: str, training: TrainingSettings, localising: LocaliseSett
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         factory: Factory = getattr(import_module(module), attribute)
-        return factory(training, localising)
+        return factory(training, localising, own[name]) if own and name in own else factory(training, localising)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
             return point.load()(training, localising)

@@ -1,12 +1,14 @@
-"""What `proposed` and `cam_alone` share: a classifier on two MIPs whose activation maps become a 3D mask."""
+"""What `proposed`, `cam_alone` and `cam_fcn` share: a classifier on two MIPs whose activation maps become a 3D mask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction
 from pointpet.io.model_folder import read_model, write_model
@@ -21,12 +23,17 @@ from pointpet.methods.model_card import model_card
 
 if TYPE_CHECKING:
     from pointpet.core import MipPair
-    from pointpet.learn.trained import TrainedNetwork
+    from pointpet.learn.trained import Activation
 
 NO_PIXELS: Mapping[Plane, np.ndarray] = {}
 
 
-def _require_mips(case: CaseInput) -> MipPair:
+def require_mips(case: CaseInput) -> MipPair:
+    """The case's MIPs.
+
+    Raises:
+        ModelError: it has none.
+    """
     if case.mips is None:
         raise ModelError("PP-MODEL-INPUT", case.case_id, "needs MIPs, got none", "Prepare the case first")
     return case.mips
@@ -84,7 +91,7 @@ class WeakMethod:
         return Example(
             case_id=case.case_id,
             patient_id=case.patient_id,
-            mips=_require_mips(case),
+            mips=require_mips(case),
             label=label,
             pixels=case.pixels if Given.POINT in self.supervision.training else NO_PIXELS,
             turned=tuple(turned),
@@ -98,27 +105,67 @@ class WeakMethod:
         """
         from pointpet.learn.trained import TrainedNetwork
 
-        tensors, record = read_model(folder)
-        if record.get("method") != self.name:
-            raise ModelError(
-                "PP-MODEL-METHOD",
-                "model.json",
-                f"holds a model of method {record.get('method')!r}, expected {self.name!r}",
-                "Give the folder of a model of this method",
-            )
-        try:
-            localising = LocaliseSettings(**record["localise"])
-            context_record = {name: record[name] for name in ("lesion_free", "preprocessing")}
-            described = dict(record["network"])
-        except (KeyError, TypeError, ValueError, PointpetError) as error:
-            raise ModelError(
-                "PP-MODEL-RECORD",
-                "model.json",
-                f"must hold network, localise, lesion_free and preprocessing of this version, got {error!r}",
-                "Read the model with the version that wrote it, or train it again",
-            ) from error
-        network = TrainedNetwork.from_tensors(tensors, described)
-        return FittedWeakMethod(self.name, network, localising, context_record)
+        stored = read_stored(folder, self.name)
+        network = TrainedNetwork.from_tensors(stored.tensors, stored.network)
+        return FittedWeakMethod(self.name, network, stored.localising, stored.context)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMethod:
+    """What a model folder holds: tensors and record of the network, the rule, and the context of `FittedWeakMethod`."""
+
+    tensors: Mapping[str, NDArray]
+    network: Mapping[str, Any]
+    localising: LocaliseSettings
+    context: Mapping[str, Any]
+
+
+def read_stored(folder: Path, method: str) -> StoredMethod:
+    """Read what `store` wrote for `method`.
+
+    Raises:
+        ModelError: missing, damaged, or of another method.
+    """
+    tensors, record = read_model(folder)
+    if record.get("method") != method:
+        raise ModelError(
+            "PP-MODEL-METHOD",
+            "model.json",
+            f"holds a model of method {record.get('method')!r}, expected {method!r}",
+            "Give the folder of a model of this method",
+        )
+    try:
+        localising = LocaliseSettings(**record["localise"])
+        context = {name: record[name] for name in ("lesion_free", "preprocessing")}
+        return StoredMethod(tensors, dict(record["network"]), localising, context)
+    except (KeyError, TypeError, ValueError, PointpetError) as error:
+        raise ModelError(
+            "PP-MODEL-RECORD",
+            "model.json",
+            f"must hold network, localise, lesion_free and preprocessing of this version, got {error!r}",
+            "Read the model with the version that wrote it, or train it again",
+        ) from error
+
+
+class StorableNetwork(Protocol):
+    """A trained network that a model folder can hold. `record` is for JSON."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Architecture, classes, settings, training."""
+        ...
+
+    def tensors(self) -> dict[str, NDArray]:
+        """The weights by name."""
+        ...
+
+
+class MappingNetwork(StorableNetwork, Protocol):
+    """A trained network that sees MIPs: class probabilities and a map a view."""
+
+    def activate(self, mips: MipPair) -> Activation:
+        """Classify and map a scan."""
+        ...
 
 
 class FittedWeakMethod:
@@ -132,7 +179,7 @@ class FittedWeakMethod:
     """
 
     def __init__(
-        self, method: str, network: TrainedNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
+        self, method: str, network: MappingNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
     ) -> None:
         self.method = method
         self.network = network
@@ -146,11 +193,11 @@ class FittedWeakMethod:
 
     def predict(self, case: CaseInput) -> Prediction:
         """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""
-        mips = _require_mips(case)
+        mips = require_mips(case)
         activation = self.network.activate(mips)
         predicted = max(activation.probabilities, key=activation.probabilities.__getitem__)
         if predicted in self.context["lesion_free"]:
-            return self._without_lesion(case, activation.probabilities, predicted)
+            return without_lesion(case, activation.probabilities, predicted)
         if case.load_volume is None:
             maps = weighted_maps(activation.maps, mips, self.localising)
             pictures = localise_pictures(mips, maps, self.localising)
@@ -173,25 +220,25 @@ class FittedWeakMethod:
             flags=found.flags,
         )
 
-    @staticmethod
-    def _without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicted: str) -> Prediction:
-        """A case called lesion-free has an empty mask and no maps: a control's map says what is normal, not where."""
-        mips = _require_mips(case)
-        if case.load_volume is None:
-            pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
-            return Prediction(case.case_id, probabilities, predicted, picture_masks=pictures, flags=(Flag.EMPTY,))
-        volume = case.load_volume()
-        empty = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
-        return Prediction(case.case_id, probabilities, predicted, mask=empty, hull=empty, flags=(Flag.EMPTY,))
-
     def save(self, folder: Path) -> None:
         """Write weights.safetensors, model.json and MODEL_CARD.md."""
-        from dataclasses import asdict
+        store(folder, self.method, self.network, self.localising, self.context)
 
-        record = {
-            "method": self.method,
-            "network": self.network.record,
-            "localise": asdict(self.localising),
-            **self.context,
-        }
-        write_model(folder, self.network.tensors(), record, model_card(self.method, self.network.record))
+
+def without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicted: str) -> Prediction:
+    """A case called lesion-free has an empty mask and no maps: a control's map says what is normal, not where."""
+    mips = require_mips(case)
+    if case.load_volume is None:
+        pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
+        return Prediction(case.case_id, probabilities, predicted, picture_masks=pictures, flags=(Flag.EMPTY,))
+    volume = case.load_volume()
+    empty = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
+    return Prediction(case.case_id, probabilities, predicted, mask=empty, hull=empty, flags=(Flag.EMPTY,))
+
+
+def store(
+    folder: Path, method: str, network: StorableNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
+) -> None:
+    """Write a model folder: weights.safetensors, model.json and MODEL_CARD.md. `read_stored` reads it back."""
+    record = {"method": method, "network": network.record, "localise": asdict(localising), **context}
+    write_model(folder, network.tensors(), record, model_card(method, network.record))

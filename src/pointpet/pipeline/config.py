@@ -12,8 +12,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pointpet.core import ConfigError, Faults, PointpetError, text_digest
+from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.base import Method
+from pointpet.methods.registry import build_method
 from pointpet.methods.rpet3d import RpetSettings
 from pointpet.outcome.settings import OutcomeSettings
 from pointpet.quantify.radiomics import RadiomicsSettings
@@ -83,6 +87,8 @@ SECTIONS: Mapping[str, type] = {
     "localise": LocaliseSettings,
     "radiomics": RadiomicsSettings,
     "outcome": OutcomeSettings,
+    "cam_fcn": FcnSettings,
+    "unet": UnetSettings,
     "rpet3d": RpetSettings,
     "study": StudySettings,
 }
@@ -97,6 +103,8 @@ class Configuration:
     localise: LocaliseSettings = field(default_factory=LocaliseSettings)
     radiomics: RadiomicsSettings = field(default_factory=RadiomicsSettings)
     outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
+    cam_fcn: FcnSettings = field(default_factory=FcnSettings)
+    unet: UnetSettings = field(default_factory=UnetSettings)
     rpet3d: RpetSettings = field(default_factory=RpetSettings)
     study: StudySettings = field(default_factory=StudySettings)
 
@@ -109,6 +117,14 @@ class Configuration:
         """The settings of `prepare` with the pixel of the turned views settled."""
         wanted = max(1, round(self.training.input_mm / self.prepare.pixel_mm))
         return replace(self.prepare, turned_factor=self.prepare.turned_factor or wanted)
+
+    def method(self, name: str) -> Method:
+        """Build a method by name, with the settings of its own section where it has one.
+
+        Raises:
+            ConfigError: no such method.
+        """
+        return build_method(name, self.training, self.localise, {"cam_fcn": self.cam_fcn, "unet": self.unet})
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,6 @@ from pointpet.evaluate.case_measures import measure_case
 from pointpet.io.artefacts import write_json
 from pointpet.io.mip_files import read_picture_masks
 from pointpet.methods.base import FitContext, FittedMethod, Method
-from pointpet.methods.registry import build_method
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import attempt
@@ -58,7 +57,7 @@ def run_fold(task: FoldTask) -> list[dict[str, str]]:
     failures: list[dict[str, str]] = []
     fitted: dict[str, tuple[Method, FittedMethod]] = {}
     for name in task.methods:
-        method = build_method(name, task.configuration.training, task.configuration.localise)
+        method = task.configuration.method(name)
         model, error = attempt(_fit, task, method, reader)
         if error is not None:
             failures.append(_failure("", "train", name, error, fold=task.fold.number))

@@ -13,7 +13,7 @@ from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.methods.base import Supervision
-from pointpet.methods.registry import build_method, method_names
+from pointpet.methods.registry import method_names
 from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
@@ -244,7 +244,7 @@ def _study_record(
 
 
 def _method_record(out: Path, name: str, configuration: Configuration, folds: tuple[Fold, ...]) -> dict[str, Any]:
-    method = build_method(name, configuration.training, configuration.localise)
+    method = configuration.method(name)
     record: dict[str, Any] = {
         "name": name,
         "summary": method.summary,

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from pointpet.core import ConfigError, Faults
 from pointpet.methods.base import Given, Supervision
-from pointpet.methods.registry import build_method
 from pointpet.methods.rpet3d import OutcomeNetwork
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.prepare import PreparedCohort
@@ -19,7 +18,7 @@ def choose_methods(
     reasons: dict[str, str] = {}
     faults = []
     for name in names:
-        method = build_method(name, configuration.training, configuration.localise)
+        method = configuration.method(name)
         reason = _why_not(method.supervision, prepared)
         if not reason and isinstance(method, OutcomeNetwork):
             reason = _why_no_network(method, prepared, names, configuration)
@@ -65,7 +64,7 @@ def _why_no_network(
 
 def outcome_networks(names: tuple[str, ...], configuration: Configuration) -> tuple[OutcomeNetwork, ...]:
     """Those of the methods that only predict outcomes."""
-    built = [build_method(name, configuration.training, configuration.localise) for name in names]
+    built = [configuration.method(name) for name in names]
     return tuple(
         replace(method, settings=configuration.rpet3d) for method in built if isinstance(method, OutcomeNetwork)
     )

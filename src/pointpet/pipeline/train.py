@@ -11,7 +11,6 @@ from pointpet.core import ConfigError, TrainingError
 from pointpet.io.artefacts import lock_folder
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.methods.base import FitContext
-from pointpet.methods.registry import build_method
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, silent
@@ -37,7 +36,7 @@ def train_model(
         TrainingError: no labelled case, or training failed.
         OutputError: `out` holds something else.
     """
-    built = build_method(method, configuration.training, configuration.localise)
+    built = configuration.method(method)
     if not built.supervision.trains:
         raise ConfigError(
             "PP-TRAIN-METHOD", f"method {method}", "has nothing to train", "Use it in `study`, or choose another method"

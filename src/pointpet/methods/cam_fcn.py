@@ -1,0 +1,25 @@
+"""CAMs and FCN: class score maps of a finer resolution before the pooling, from the class label alone.
+
+The source names "CAMs with FCN network" and no more. Our reading: the classifier of `cam_alone` made fully
+convolutional as Chen et al. (ICLR 2015) do: the last poolings are left out and the convolutions after them widened
+instead, so that each cell of the score map sees as much as before and there are more of them; 1 x 1 convolutions make
+the scores, and the class score is the mean of the highest ones, so that a small lesion is not drowned in the body.
+"""
+
+from __future__ import annotations
+
+from pointpet.learn.fcn_settings import FcnSettings
+from pointpet.learn.settings import TrainingSettings
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.weak import WeakMethod
+
+
+def build(training: TrainingSettings, localising: LocaliseSettings, settings: FcnSettings | None = None) -> WeakMethod:
+    """Classification only, on finer score maps; the defaults where no settings are given."""
+    return WeakMethod(
+        "cam_fcn",
+        "class label only: a fully convolutional classifier with finer score maps before pooling",
+        (settings or FcnSettings()).training(training),
+        localising,
+        uses_points=False,
+    )

@@ -12,13 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pointpet.core import Case, GeometryError, Grid, Mask, MipPair, Plane, Volume, to_picture
 from pointpet.image.crop import crop
-from pointpet.image.slices import sample_slice
 from pointpet.io.mip_files import read_mip_pictures
-from pointpet.localise.point import segment_point
 from pointpet.pipeline.inputs import read_case
 from pointpet.project import project, project_mask, ray_depth
 
@@ -313,7 +310,9 @@ def lesion_at(
         `mips` and `slices` (contours by view), `frame` of the slices, `lesion` (SUVmax, MTV, TLG ... or None where
         nothing was found), `flags`, `suv` at the point, `rule`; and the slices (H, W) by name.
     """
-    from pointpet.quantify.suv_statistics import describe_lesions  # its libraries load slowly, and MIPs do without
+    # Their libraries load slowly, and the first MIPs do without.
+    from pointpet.localise.point import segment_point
+    from pointpet.quantify.suv_statistics import describe_lesions
 
     volume, point = _volume(scan), require_inside(scan, point_mm)
     found = segment_point(volume, point, rule=rule)
@@ -334,6 +333,8 @@ def lesion_at(
 
 def _about(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
     """Both cut to the mask and what a sphere for SUVpeak needs about it: figures are the same, and found sooner."""
+    from scipy import ndimage
+
     found = ndimage.find_objects(mask.voxels.view(np.uint8))
     if not found:
         return volume, mask
@@ -357,6 +358,8 @@ def thumbnail(mips: MipPair) -> bytes:
 
 
 def _slice_pictures(image: Volume | Mask, cells: Grid, point: NDArray) -> dict[str, NDArray]:
+    from pointpet.image.slices import sample_slice
+
     across = {Plane.CORONAL.value: 1, Plane.SAGITTAL.value: 0, AXIAL: 2}
     return {name: to_picture(sample_slice(image, cells, axis, float(point[axis]))) for name, axis in across.items()}
 

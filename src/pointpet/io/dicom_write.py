@@ -170,7 +170,7 @@ def _add_series(dataset: Dataset, facts: Acquisition, start: datetime, uids: _Ui
     dataset.SeriesNumber = 1
     dataset.SeriesDescription = description
     dataset.SeriesDate, dataset.SeriesTime = _da(start), _tm(start)
-    dataset.PatientPosition = "HFS"
+    dataset.BodyPartExamined = "WHOLEBODY"  # no pair of sides, so that Laterality (0020,0060) is not asked for
     dataset.Manufacturer = facts.manufacturer or "pointpet"
     dataset.ManufacturerModelName = facts.model or "digital phantom"
     dataset.DeviceSerialNumber = "1"

@@ -135,7 +135,7 @@ def test_files_need_not_exist_when_only_the_table_is_judged(write: Write) -> Non
 
 HEADER = (
     "case_id,patient_id,pet,pet_units,label,x_mm,y_mm,z_mm,mask,outcome_r,time_days,event,weight_kg,sex,note,"
-    "mip_coronal,mip_sagittal,pixel_mm,mip_scale,mip_inverted,coronal_row,coronal_col,mask_coronal,mask_resample"
+    "mip_coronal,mip_sagittal,pixel_mm,mip_scale,mip_inverted,coronal_row,coronal_col,mask_coronal,mask_resample,mask_roi"
 )
 GOOD = {"case_id": "a", "pet": "dicom"}
 PICTURE = {"case_id": "a", "mip_sagittal": "s.npy"}
@@ -172,6 +172,7 @@ ONE_FAULT = [
         row(GOOD, mask_resample="1"),
         r"\[PP-COHORT-MASK\] .* mask_resample needs a NIfTI mask, got '1'",
     ),
+    (row(GOOD, mask_roi="GTV"), r"\[PP-COHORT-MASK\] .* mask_roi needs an RTSTRUCT or a DICOM SEG as mask, got 'GTV'"),
     (row(GOOD, event="1"), r"\[PP-COHORT-SURVIVAL\] .* time_days is needed beside event"),
     (row(GOOD, event="1", time_days="-1"), r"\[PP-COHORT-NUMBER\] .* time_days must be 0 or more, got '-1'"),
     (row(GOOD, x_mm="1", z_mm="2"), r"\[PP-COHORT-PARTIAL\] .* x_mm needs y_mm beside it, got '1'"),
@@ -204,7 +205,7 @@ ONE_FAULT = [
     ),
     (
         row(GOOD) + "b,,dicom" + "," * 30 + "x\n",
-        r"\[PP-COHORT-CELLS\] cohort.csv row 3: has 33 cells, the header has 24",
+        r"\[PP-COHORT-CELLS\] cohort.csv row 3: has 33 cells, the header has 25",
     ),
 ]
 
@@ -317,4 +318,4 @@ def test_column_order_is_the_documented_one() -> None:
     assert COLUMNS[:10] == (
         "case_id", "patient_id", "site", "pet", "pet_units", "label", "x_mm", "y_mm", "z_mm", "mask",
     )  # fmt: skip
-    assert len(COLUMNS) == len(set(COLUMNS)) == 30
+    assert len(COLUMNS) == len(set(COLUMNS)) == 31

@@ -81,3 +81,41 @@ def test_values_that_are_hardly_suv_are_a_warning(cohort_folder, tmp_path):
     write_volume(cohort / "images" / "C00.nii.gz", replace(volume, voxels=volume.voxels * 5000))
     report = check_cohort(cohort / "cohort.csv")
     assert [fault["code"] for fault in report.faults] == ["PP-SUV-ACTIVITY"]
+
+
+def test_one_structure_of_several_is_named_in_the_manifest(tmp_path):
+    """An RTSTRUCT of a clinic holds more than the tumour."""
+    import numpy as np
+    import pydicom
+
+    from pointpet.core import Acquisition, Mask, Volume
+    from pointpet.io.dicom_masks import MaskOrigin
+    from pointpet.io.dicom_pet import read_dicom_series
+    from pointpet.io.dicom_write import write_pet_series
+    from pointpet.io.rtstruct_write import write_rtstruct
+
+    volume = Volume(np.random.default_rng(0).gamma(2.0, 0.5, (12, 10, 8)).astype(np.float32), np.diag([4.0, 4, 3, 1]))
+    facts = Acquisition(weight_kg=70.0, height_m=1.75, sex="M", dose_bq=350e6, uptake_s=3600.0)
+    write_pet_series(volume, facts, tmp_path / "pet", patient_id="P")
+    reading = read_dicom_series(tmp_path / "pet")
+    sets = []
+    for name, size in (("Heart", 3), ("GTV", 2)):
+        voxels = np.zeros(volume.voxels.shape, bool)
+        voxels[2 : 2 + size, 2 : 2 + size, 2 : 2 + size] = True
+        write_rtstruct(
+            tmp_path / "rs.dcm", Mask(voxels, volume.affine), reading.volume.stored, reading.series, MaskOrigin(name)
+        )
+        sets.append(pydicom.dcmread(tmp_path / "rs.dcm"))
+    both, second = sets
+    second.StructureSetROISequence[0].ROINumber = second.ROIContourSequence[0].ReferencedROINumber = 2
+    both.StructureSetROISequence.append(second.StructureSetROISequence[0])
+    both.ROIContourSequence.append(second.ROIContourSequence[0])
+    both.save_as(tmp_path / "rs.dcm")
+
+    manifest = tmp_path / "cohort.csv"
+    manifest.write_text("case_id,pet,mask,mask_roi\nA,pet,rs.dcm,gtv\nB,pet,rs.dcm,Heart\nC,pet,rs.dcm,\n")
+    report = check_cohort(manifest)
+    assert {row["case_id"]: row["mask_ml"] for row in report.rows} == {"A": 0.38, "B": 1.3, "C": None}
+    (fault,) = report.faults
+    assert fault["subject"].startswith("case C")
+    assert "it holds 'Heart', 'GTV'. Name it in mask_roi of cohort.csv" in fault["message"]

@@ -35,6 +35,7 @@ class Case:
         points_mm: (N, 3) world RAS+ mm, the main lesion first; (0, 3) where there is none.
         mask: reference mask; evaluation and supervised baselines only.
         mask_resample: True where the mask lies on another grid and is to be resampled.
+        mask_roi: which structure or segment of `mask`, where it holds several.
         outcomes: endpoint name (`response`, without the `outcome_` prefix) to 0, 1 or None.
         header: what the PET's header lacks (`weight_kg`, `height_m`, `sex`, `dose_bq`, `injection_time`).
         mips: plane to ready-made picture file.
@@ -64,6 +65,7 @@ class Case:
     mip_masks: Mapping[Plane, Path] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     mask_resample: bool = False
+    mask_roi: str | None = None
 
     def __post_init__(self) -> None:
         if not CASE_ID.fullmatch(self.case_id):

@@ -28,7 +28,7 @@ _PIXEL_COLUMNS = tuple(column for columns in PIXELS.values() for column in colum
 _BEFORE_OUTCOMES = ("case_id", "patient_id", "site", "pet", "pet_units", "label", *WORLD, "mask")
 _AFTER_OUTCOMES = (
     "time_days", "event", "weight_kg", "height_m", "sex", "dose_bq", "injection_time", "glucose_mmol_l",
-    *_PICTURES, *_PICTURE_OPTIONS, *_PIXEL_COLUMNS, *_PICTURE_MASKS, "mask_resample",
+    *_PICTURES, *_PICTURE_OPTIONS, *_PIXEL_COLUMNS, *_PICTURE_MASKS, "mask_resample", "mask_roi",
 )  # fmt: skip
 COLUMNS = (*_BEFORE_OUTCOMES, *_AFTER_OUTCOMES)
 """Every column pointpet knows, in the order it writes them; `outcome_NAME` stands between mask and time_days."""
@@ -155,6 +155,10 @@ def _case(row: Row, points: _Points, require: bool) -> Case | None:
     values["mask_resample"] = bool(row.binary("mask_resample"))
     if values["mask_resample"] and not row.cells.get("mask", "").lower().endswith(NIFTI_ENDINGS):
         row.fault("MASK", "mask_resample", "needs a NIfTI mask", "Give the mask, or leave the cell blank")
+    values["mask_roi"] = row.text("mask_roi")
+    mask = row.cells.get("mask", "").lower()
+    if values["mask_roi"] and (not mask or mask.endswith(NIFTI_ENDINGS)):
+        row.fault("MASK", "mask_roi", "needs an RTSTRUCT or a DICOM SEG as mask", "Give it, or leave the cell blank")
     values |= _images(row, require) | _survival(row)
     case_id = row.cells.get("case_id", "")
     return None if len(row.table.faults) > before or not CASE_ID.fullmatch(case_id) else Case(case_id, **values)

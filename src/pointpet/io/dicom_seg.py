@@ -157,7 +157,12 @@ def _segment_number(dataset: Dataset, name: str, segment: str | None) -> int:
     if len(wanted) == 1:
         return wanted[0]
     if segment is None:
-        raise _error(name, "SEVERAL", f"must hold one segment, or one must be named; it holds {listing}", "Name it")
+        raise _error(
+            name,
+            "SEVERAL",
+            f"must hold one segment, or one must be named; it holds {listing}",
+            "Name it in mask_roi of cohort.csv",
+        )
     raise _error(name, "SEGMENT", f"must hold one segment {segment!r}, got {listing}", "Correct the segment's name")
 
 

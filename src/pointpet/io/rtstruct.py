@@ -81,7 +81,12 @@ def _roi_number(dataset: Dataset, name: str, roi: str | None) -> int:
     if len(wanted) == 1:
         return wanted[0]
     if roi is None:
-        raise _error(name, "SEVERAL", f"must hold one ROI, or one must be named; it holds {listing}", "Name the ROI")
+        raise _error(
+            name,
+            "SEVERAL",
+            f"must hold one ROI, or one must be named; it holds {listing}",
+            "Name it in mask_roi of cohort.csv",
+        )
     raise _error(name, "ROI", f"must hold one ROI {roi!r}, got {listing}", "Correct the ROI's name")
 
 

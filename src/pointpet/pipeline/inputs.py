@@ -60,7 +60,7 @@ def read_case_mask(case: Case, volume: Volume) -> Mask:
     subject = f"case {case.case_id}"
     if case.mask is None:
         raise ImageReadError("PP-MASK-MISSING", subject, "has no reference mask", "Fill in `mask`")
-    mask = read_any_mask(case.mask, volume, resample=case.mask_resample)
+    mask = read_any_mask(case.mask, volume, case.mask_roi, resample=case.mask_resample)
     if not mask.voxels.any():
         raise ImageReadError(
             "PP-MASK-EMPTY",

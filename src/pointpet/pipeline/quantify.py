@@ -208,7 +208,8 @@ def _inputs_digest(case: Case, mask: Path) -> str:
         if source is not None:
             files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
     facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
-    return text_digest([facts, case.pet_units, dict(case.header), case.mask_resample, case.patient_id, case.label])
+    how = [case.pet_units, dict(case.header), case.mask_resample, case.mask_roi]
+    return text_digest([facts, *how, case.patient_id, case.label])
 
 
 def _take_over(out: Path, unfinished: Path, request: Mapping[str, Any], *, overwrite: bool) -> None:

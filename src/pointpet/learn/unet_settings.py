@@ -35,15 +35,15 @@ class UnetSettings:
         "2: both MIPs and projected masks. 3: the volume itself, patch by patch; many times the cost",
     )
     features: tuple[int, ...] = _option(
-        (16, 16, 32, 64, 128, 16), "Channels of the five levels, the finest first, and before the last convolution"
+        (8, 16, 32, 64, 128, 8), "Channels of the five levels, the finest first, and before the last convolution"
     )
     class_weight: float = _option(
         0.5, "Weight of the loss of the classifier at the coarsest level beside that of the mask"
     )
-    epochs: int = _option(40, "Longest training, in passes over the training part")
-    patience: int = _option(15, "Epochs without a better validation loss before training stops")
+    epochs: int = _option(60, "Longest training, in passes over the training part")
+    patience: int = _option(30, "Epochs without a better validation loss before training stops")
     batch_size: int = _option(8, "Views or patches in a batch")
-    learning_rate: float = _option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
+    learning_rate: float = _option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = _option(0.01, "Weight decay of AdamW")
     cell_mm: float = _option(6.0, "3D: edge of a cube of the resampled volume, mm")
     patch_cells: int = _option(48, "3D: cubes along the edge of a patch, a multiple of 16")

@@ -106,18 +106,20 @@ def test_slices_rotation_and_surfaces_are_drawn(opened: Any, until: Any):
 
 def test_the_list_is_sorted_and_the_method_changed(opened: Any):
     opened.locator("#sort").select_option("dice")
-    names = opened.locator("#cases .name").all_inner_texts()
+    names = opened.locator("#cases .name").all_text_contents()
     assert names == ["P2", "P3", "P1"]
     opened.locator("#method").select_option("suv40")
     opened.locator("#measures", has_text="0.50").wait_for()
     opened.get_by_role("button", name="Flagged").click()
-    assert opened.locator("#cases .name").all_inner_texts() == ["P2", "P1"]  # and the one on the screen
+    assert opened.locator("#cases .name").all_text_contents() == ["P2", "P1"]  # and the one on the screen
 
 
 def test_without_images_the_drawn_picture_is_shown(serving: Any, page: Any, prediction: Path):
     page.goto(serving(view_application(ResultFolder(prediction))))
     page.locator("#drawn:not([hidden])").wait_for(state="attached")
     assert page.locator("#measures-section").is_hidden()
+    assert page.locator("#upper-range").is_hidden()  # nothing that does nothing
+    assert page.locator("#invert").is_hidden()
     page.keyboard.press("c")
     page.locator("#notice", has_text="A correction needs the scan").wait_for()
 

@@ -120,8 +120,19 @@ def test_a_finer_map_that_keeps_its_context_sees_exactly_as_far() -> None:
         rows = torch.nonzero(image.grad[0, 0].abs().sum(1))[:, 0]
         reaches.append(int(rows.max() - rows.min() + 1))
     at_four, widened, plain = reaches
-    assert abs(widened - at_four) <= 2, reaches
+    assert abs(widened - at_four) <= 4, reaches
     assert plain < 0.6 * at_four
+
+
+def test_widened_convolutions_do_not_see_what_a_view_is_batched_with() -> None:
+    torch.manual_seed(1)
+    built = EightLayerNetwork(WIDTHS, 2, 2, context_stride=8).eval()
+    alone, wide = torch.rand(1, 1, 32, 16), torch.zeros(2, 1, 48, 40)
+    wide[0, :, :32, :16], wide[1] = alone[0], torch.rand(1, 48, 40)
+    together = built(wide, torch.tensor([[32, 16], [48, 40]]))
+    single = built(alone, torch.tensor([[32, 16]]))
+    torch.testing.assert_close(together.logits[:1], single.logits)
+    torch.testing.assert_close(together.maps[:1, :, :16, :8], single.maps)
 
 
 def test_the_score_is_the_mean_of_the_highest_cells_that_exist() -> None:

@@ -35,6 +35,7 @@ def test_a_wrong_setting_of_the_unet_is_named_with_its_rule(name, value, rule) -
         ("pooled_share", 0.0, "over 0 and at most 1"),
         ("pooled_share", 1.5, "over 0 and at most 1"),
         ("epochs", 0, "1 or more"),
+        ("learning_rate", 0.0, "over 0"),
     ],
 )
 def test_a_wrong_setting_of_the_fcn_is_named_with_its_rule(name, value, rule) -> None:
@@ -65,6 +66,9 @@ def test_the_unet_takes_picture_and_augmentation_from_training_and_its_own_sched
 
 @pytest.mark.parametrize(("common", "stride", "context"), [(8, 2, 8), (4, 4, 0), (4, 8, 0)])
 def test_the_fcn_keeps_the_field_of_view_of_training_and_drops_the_distance_loss(common, stride, context) -> None:
-    own = FcnSettings(cam_stride=stride, pooled_share=0.5, epochs=9).training(TrainingSettings(cam_stride=common))
+    own = FcnSettings(cam_stride=stride, pooled_share=0.5, epochs=9, learning_rate=0.02).training(
+        TrainingSettings(cam_stride=common)
+    )
     assert (own.cam_stride, own.context_stride, own.pooled_share, own.epochs) == (stride, context, 0.5, 9)
+    assert own.learning_rate == 0.02
     assert not own.localises

@@ -26,9 +26,12 @@ class FcnSettings:
 
     cam_stride: int = _option(2, "Edge of a cell of the score map in input pixels: 2, 4, 8 or 16")
     pooled_share: float = _option(
-        0.1, "Share of a score map's cells, the highest, whose mean is the class score; 1: all of them"
+        1.0, "Share of a score map's cells, the highest, whose mean is the class score; 1: all of them"
     )
-    epochs: int = _option(30, "Longest training, in passes over the training part")
+    epochs: int = _option(45, "Longest training, in passes over the training part")
+    learning_rate: float = _option(
+        5e-3, "Highest learning rate of the one-cycle schedule; at that of training the score maps did not learn"
+    )
 
     def __post_init__(self) -> None:
         faults = [
@@ -39,6 +42,7 @@ class FcnSettings:
                 ("cam_stride", "2, 4, 8 or 16", self.cam_stride in CAM_STRIDES),
                 ("pooled_share", "over 0 and at most 1", 0 < self.pooled_share <= 1),
                 ("epochs", "1 or more", self.epochs >= 1),
+                ("learning_rate", "over 0", self.learning_rate > 0),
             )
             if not holds
         ]
@@ -56,4 +60,5 @@ class FcnSettings:
             context_stride=common.cam_stride if common.cam_stride > self.cam_stride else 0,
             pooled_share=self.pooled_share,
             epochs=self.epochs,
+            learning_rate=self.learning_rate,
         )

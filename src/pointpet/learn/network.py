@@ -41,8 +41,8 @@ class EightLayerNetwork(nn.Module):
         stride: edge of a map's cell in input pixels.
         classes: number of classes.
         context_stride: of the network whose field of view is kept. Where it exceeds `stride`, the poolings in between
-            are left out and the convolutions after each are widened twofold (the "hole algorithm", Chen et al., ICLR
-            2015): as many cells of `stride`, each of which sees as much as one of `context_stride`.
+            take 3 x 3 pixels with stride 1 and the convolutions after each are widened twofold (the "hole algorithm",
+            Chen et al., ICLR 2015): more cells, each of which sees as much as one of `context_stride`.
         pooled_share: the class score is the mean of this share of the map's cells, the highest, not of all.
     """
 
@@ -65,6 +65,7 @@ class EightLayerNetwork(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
         self.pooled = POOLED_LAYERS[stride]
+        self.pooled_in_place = left_out
         self.pooled_share = pooled_share
         self.head = nn.Conv2d(widths[-1], classes, 1, bias=False)
         self.bias = nn.Parameter(torch.zeros(classes))
@@ -90,6 +91,10 @@ class EightLayerNetwork(nn.Module):
                 scale *= 2
             _zero_beyond(features, sizes // scale)
             features = functional.relu(features)
+            if layer in self.pooled_in_place:
+                features = functional.max_pool2d(features, 3, stride=1, padding=1)
+                # A copy: what the pooling carried over the edge must not be seen, nor its slope taken.
+                features = features * cells_exist(sizes // scale, features.shape[2:], images.device)[:, None]
         exists = cells_exist(sizes // scale, features.shape[2:], images.device)
         with torch.autocast(images.device.type, enabled=False):
             maps = self.head(features.float())

@@ -1,9 +1,9 @@
 """CAMs and FCN: class score maps of a finer resolution before the pooling, from the class label alone.
 
 The source names "CAMs with FCN network" and no more. Our reading: the classifier of `cam_alone` made fully
-convolutional as Chen et al. (ICLR 2015) do: the last poolings are left out and the convolutions after them widened
-instead, so that each cell of the score map sees as much as before and there are more of them; 1 x 1 convolutions make
-the scores, and the class score is the mean of the highest ones, so that a small lesion is not drowned in the body.
+convolutional as Chen et al. (ICLR 2015) do: the last poolings keep the resolution and the convolutions after them are
+widened, so that each cell of the score map sees as much as before and there are more of them; 1 x 1 convolutions make
+the scores, whose mean is the class score.
 """
 
 from __future__ import annotations

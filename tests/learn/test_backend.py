@@ -16,3 +16,12 @@ def test_the_missing_extra_is_told_with_the_command_that_installs_it() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("PP-EXTRA-TRAIN training and the torch runtime: need torch and pytorch-lightning")
     assert "missing: torch. Install them: pip install 'pointpet[train]'" in done.stdout
+
+
+def test_without_monai_the_unet_says_what_to_install() -> None:
+    program = PROGRAM.replace('"torch"', '"monai.inferers.utils"').replace(
+        "from pointpet.learn import TrainedNetwork", "import pointpet.learn.trained_unet3d"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("PP-EXTRA-TRAIN the U-Net: needs MONAI, missing: monai.inferers.utils")
+    assert "Install it: pip install 'pointpet[train]'" in done.stdout

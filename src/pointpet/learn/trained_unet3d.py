@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from monai.inferers.utils import sliding_window_inference
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from pointpet.core import ActivationMap, Mask, MipPair, Plane, Volume
 from pointpet.image.resample import resample_volume
 from pointpet.learn.backend import torch
+from pointpet.learn.backend_monai import sliding_window_inference
 from pointpet.learn.trained import Activation
 from pointpet.learn.trained_unet import TrainedUnet
 from pointpet.learn.unet_network import UnetScores

@@ -7,20 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pointpet.core import MissingExtraError
 from pointpet.learn.backend import functional, nn, torch
+from pointpet.learn.backend_monai import BasicUNet
 from pointpet.learn.network import NORM_MOMENTUM
 from pointpet.learn.unet_settings import DEEPEST_STRIDE, UnetSettings
-
-try:
-    from monai.networks.nets.basic_unet import BasicUNet
-except ImportError as error:
-    raise MissingExtraError(
-        "PP-EXTRA-TRAIN",
-        "the U-Net",
-        f"needs MONAI, missing: {error.name}",
-        "Install it: pip install 'pointpet[train]'",
-    ) from error
 
 
 class UnetScores(NamedTuple):

@@ -15,6 +15,9 @@ PATIENTS = 60
 FOLDS = 3
 """Small enough for a few minutes on two cores, large enough to train on."""
 
+METHODS = ("proposed", "cam_alone", "rpet3d", "click41")
+"""One of each kind: with clicks, with labels alone, outcome from true masks, a click at test time."""
+
 
 def run_demo(
     out: Path, *, seed: int, overwrite: bool, stage: Callable[[str], Report]
@@ -32,5 +35,7 @@ def run_demo(
     request = PhantomRequest(patients=PATIENTS, seed=seed, preset="default", file_format="nifti")
     write_phantom(request, cohort, overwrite=overwrite, report=stage("phantom"))
     checked = check_cohort(cohort / "cohort.csv", workers=workers, report=stage("check"))
-    study = StudyRequest(cohort / "cohort.csv", folds=FOLDS, seed=seed, workers=workers, overwrite=overwrite)
+    study = StudyRequest(
+        cohort / "cohort.csv", methods=METHODS, folds=FOLDS, seed=seed, workers=workers, overwrite=overwrite
+    )
     return checked, run_study(study, out / "study", Configuration(), report=stage("study"))

@@ -14,8 +14,21 @@ except MissingExtraError as error:
 
 def test_the_missing_extra_is_told_with_the_command_that_installs_it() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("PP-EXTRA-TRAIN training and the torch runtime: need torch and pytorch-lightning")
-    assert "missing: torch. Install them: pip install 'pointpet[train]'" in done.stdout
+    assert done.stdout.startswith("PP-EXTRA-TRAIN training and the torch runtime: need torch")
+    assert "need torch, missing: torch. Install them: pip install 'pointpet[train]'" in done.stdout
+
+
+def test_training_without_lightning_says_what_to_install() -> None:
+    program = PROGRAM.replace('"torch"', '"pytorch_lightning"').replace("TrainedNetwork", "train")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("PP-EXTRA-TRAIN training: needs pytorch-lightning, missing: pytorch_lightning")
+    assert "Install it: pip install 'pointpet[train]'" in done.stdout
+
+
+def test_prediction_loads_no_library_of_training() -> None:
+    program = "import sys, pointpet.learn.trained, pointpet.methods.weak\nprint('pytorch_lightning' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_without_monai_the_unet_says_what_to_install() -> None:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pointpet.learn.backend import ModelCheckpoint, lightning, nn, torch
+from pointpet.learn.backend import nn, torch
+from pointpet.learn.lightning_backend import ModelCheckpoint, lightning
 from pointpet.learn.reproducibility import computes_in_bf16, quiet_lightning
 from pointpet.learn.settings import TrainingSettings
 

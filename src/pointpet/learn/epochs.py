@@ -16,6 +16,10 @@ from pointpet.learn.settings import TrainingSettings
 
 CHECKPOINT = "last.ckpt"
 
+SETTLED_SHARE = 0.7
+"""Share of the epochs before which none is chosen: until the one-cycle schedule has brought the learning rate down to a
+fifth, the weights swing, and one that suits the validation part's dozen patients then suits no others."""
+
 SMOOTHED_EPOCHS = 5
 """The criterion of an epoch is the mean over it and those before it, so many in all: a validation part holds a dozen
 patients only, and a single epoch may look good by chance long before the training has settled."""
@@ -160,15 +164,16 @@ class EpochTraining(lightning.LightningModule):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept, from 0: lowest smoothed criterion, the earliest of equals.
+        """The epoch whose weights are kept, from 0: lowest smoothed criterion of the settled ones, the earliest of equals.
 
-        Without a criterion, or before enough epochs to smooth it, the last one.
+        Without a criterion, or before enough settled epochs to smooth it, the last one.
         """
         criteria = [entry["criterion"] for entry in self.history]
-        if None in criteria or len(criteria) < SMOOTHED_EPOCHS:
+        settled = criteria[int(SETTLED_SHARE * self.settings.epochs) :]
+        if None in settled or len(settled) < SMOOTHED_EPOCHS:
             return len(criteria) - 1
-        smoothed = np.convolve(criteria, np.full(SMOOTHED_EPOCHS, 1 / SMOOTHED_EPOCHS), mode="valid")
-        return int(np.argmin(smoothed)) + SMOOTHED_EPOCHS - 1
+        smoothed = np.convolve(settled, np.full(SMOOTHED_EPOCHS, 1 / SMOOTHED_EPOCHS), mode="valid")
+        return len(criteria) - len(smoothed) + int(np.argmin(smoothed))
 
     @property
     def finished(self) -> bool:

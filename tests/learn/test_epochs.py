@@ -18,32 +18,42 @@ def entries(*criteria: float | None) -> list[dict]:
     return [{"epoch": epoch, "criterion": value} for epoch, value in enumerate(criteria)]
 
 
-def test_the_best_epoch_has_the_lowest_criterion_the_earliest_of_equals(synthetic, quick) -> None:
-    joint = module(synthetic, quick())
-    joint.history = entries(3.0, 1.0, 2.0, 1.0)
-    assert joint.best_epoch == 3, "too few epochs to smooth"
-    # Means of five from epoch 4 on: 2.4, 2.2, 2.4, 1.8, 2.0, 1.8.
-    joint.history = entries(3.0, 0.0, 3.0, 3.0, 3.0, 2.0, 1.0, 0.0, 4.0, 2.0)
-    assert joint.best_epoch == 7
+SWINGING = (5.0, 0.1) * 7
+"""Fourteen of twenty epochs: before the schedule settles."""
 
 
-def test_one_lucky_epoch_early_on_is_not_taken(synthetic, quick) -> None:
-    joint = module(synthetic, quick())
-    joint.history = entries(5.0, 0.1, 5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-    assert joint.best_epoch == 9
+def test_the_best_epoch_has_the_lowest_smoothed_criterion_the_earliest_of_equals(synthetic, quick) -> None:
+    joint = module(synthetic, quick(epochs=20))
+    joint.history = entries(*SWINGING, 3.0, 1.0)
+    assert joint.best_epoch == 15, "too few settled epochs to smooth"
+    # Means of five from epoch 18 on: 1.8, 2.0, 1.8.
+    joint.history = entries(*SWINGING, 3.0, 2.0, 1.0, 0.0, 3.0, 4.0, 1.0)
+    assert joint.best_epoch == 18
+
+
+def test_no_epoch_is_chosen_before_the_schedule_has_settled(synthetic, quick) -> None:
+    joint = module(synthetic, quick(epochs=20))
+    joint.history = entries(*[0.1] * 14, 5.0, 4.0, 3.0, 2.0, 1.0, 1.0)
+    assert joint.best_epoch == 19
+
+
+def test_without_a_criterion_the_last_epoch_is_taken(synthetic, quick) -> None:
+    joint = module(synthetic, quick(epochs=20))
+    joint.history = entries(*[None] * 20)
+    assert joint.best_epoch == 19
 
 
 @pytest.mark.parametrize(
-    ("criteria", "finished"),
+    ("settled", "finished"),
     [
         ((3.0, 1.0, 2.0), False),
         ((1.0, 1.0, 1.0, 1.0, 1.0, 2.0), False),
         ((1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0), True),
-        ((8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0), True),
+        ((9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0), True),
         ((), False),
     ],
 )
-def test_it_ends_after_the_last_epoch_or_when_patience_runs_out(synthetic, quick, criteria, finished) -> None:
-    joint = module(synthetic, quick(epochs=8, patience=2))
-    joint.history = entries(*criteria)
+def test_it_ends_after_the_last_epoch_or_when_patience_runs_out(synthetic, quick, settled, finished) -> None:
+    joint = module(synthetic, quick(epochs=30, patience=2))
+    joint.history = entries(*[0.1] * 21, *settled)
     assert joint.finished is finished

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pointpet.core import MipPair, Plane, TrainingError
-from pointpet.learn.epochs import CHECKPOINT
+from pointpet.learn.epochs import CHECKPOINT, SETTLED_SHARE, SMOOTHED_EPOCHS
 from pointpet.learn.train import train
 
 CLASSES = ("lung", "oesophagus")
@@ -51,8 +51,9 @@ def test_the_record_tells_what_happened_and_survives_json(learnt) -> None:
         value.size for name, value in learnt.tensors().items() if "running" not in name and "num_batches" not in name
     )
     criteria = [entry["criterion"] for entry in training["history"]]
-    means = [np.mean(criteria[end - 5 : end]) for end in range(5, len(criteria) + 1)]
-    assert training["best_epoch"] == 4 + int(np.argmin(means))
+    settled = int(SETTLED_SHARE * 14)
+    means = [np.mean(criteria[end - SMOOTHED_EPOCHS : end]) for end in range(settled + SMOOTHED_EPOCHS, 15)]
+    assert training["best_epoch"] == settled + SMOOTHED_EPOCHS - 1 + int(np.argmin(means))
     assert training["history"][-1]["train"]["class_loss"] < training["history"][0]["train"]["class_loss"]
 
 

@@ -71,7 +71,7 @@ class Task(Protocol):
 class EpochTraining(lightning.LightningModule):
     """Trains `networks` at `task` and keeps the weights of the best epoch: AdamW under a one-cycle schedule.
 
-    The best epoch has the lowest criterion, smoothed over `SMOOTHED_EPOCHS`. Without a validation part the last one
+    The best epoch has the lowest criterion, smoothed, of the settled part. Without a validation part the last one
     counts.
 
     Args:
@@ -164,7 +164,7 @@ class EpochTraining(lightning.LightningModule):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept, from 0: lowest smoothed criterion of the settled ones, the earliest of equals.
+        """The epoch whose weights are kept, from 0: of the settled ones the first of lowest smoothed criterion.
 
         Without a criterion, or before enough settled epochs to smooth it, the last one.
         """

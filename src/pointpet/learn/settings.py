@@ -71,7 +71,9 @@ class TrainingSettings:
     validation_share: float = _option(
         0.1, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
     )
-    patience: int = _option(60, "Epochs without a better validation criterion before training stops")
+    patience: int = _option(
+        60, "Epochs without a better validation criterion, in the settled last part, before training stops"
+    )
     precision: str = _option(
         "auto", "auto, fp32 or bf16; auto takes bf16 where the processor or GPU computes in it natively"
     )

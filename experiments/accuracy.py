@@ -173,7 +173,9 @@ def render(arguments: argparse.Namespace, configuration: Configuration, measured
             "",
             "## Settings",
             "",
-            "Defaults but for: " + changes(configuration),
+            "Without outcomes, which this page does not measure. Changed from the defaults: "
+            + changes(configuration)
+            + ".",
             "",
         ]
     )
@@ -194,7 +196,7 @@ def changes(configuration: Configuration) -> str:
         f"`{section}.{name} = {value}`"
         for section, values in configuration.as_dict().items()
         for name, value in values.items()
-        if value != default[section][name]
+        if value != default[section][name] and section != "outcome"
     ]
     return ", ".join(found) or "nothing"
 

@@ -17,7 +17,7 @@ FOLDS = 3
 """Small enough for a few minutes on two cores, large enough to train on."""
 
 EPOCHS = 150
-"""Forty training patients make few batches a pass: the class is learnt late, and not at all in the default's 60 passes."""
+"""Forty training patients make few batches a pass, and the class is learnt late: the default's 60 are too few."""
 
 METHODS = ("proposed", "cam_alone", "rpet3d", "click41")
 """One of each kind: with clicks, with labels alone, outcome from true masks, a click at test time."""

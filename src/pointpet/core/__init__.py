@@ -18,6 +18,7 @@ from pointpet.core.errors import (
 from pointpet.core.features import FeatureTable
 from pointpet.core.folds import Fold, FoldResult
 from pointpet.core.mip import ActivationMap, MipPair, Plane, TurnedMips, from_picture, to_picture
+from pointpet.core.options import option, raise_faults
 from pointpet.core.prediction import Flag, Lesion, Prediction
 from pointpet.core.seeds import derive_seed, generator
 from pointpet.core.volume import GRID_TOLERANCE_MM, Grid, Mask, Unit, Volume, require_same_grid
@@ -55,6 +56,8 @@ __all__ = [
     "derive_seed",
     "from_picture",
     "generator",
+    "option",
+    "raise_faults",
     "require_same_grid",
     "text_digest",
     "to_picture",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from pointpet.core import ConfigError, Faults
+from pointpet.core import ConfigError, option, raise_faults
 from pointpet.learn.settings import CAM_STRIDES, TrainingSettings
-
-
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
@@ -24,14 +19,12 @@ class FcnSettings:
         Faults: several are.
     """
 
-    cam_stride: int = _option(2, "Edge of a cell of the score map in input pixels: 2, 4, 8 or 16")
-    pooled_share: float = _option(
+    cam_stride: int = option(2, "Edge of a cell of the score map in input pixels: 2, 4, 8 or 16")
+    pooled_share: float = option(
         1.0, "Share of a score map's cells, the highest, whose mean is the class score; 1: all of them"
     )
-    epochs: int = _option(45, "Longest training, in passes over the training part")
-    learning_rate: float = _option(
-        5e-3, "Highest learning rate of the one-cycle schedule; at that of training the score maps did not learn"
-    )
+    epochs: int = option(45, "Longest training, in passes over the training part")
+    learning_rate: float = option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
 
     def __post_init__(self) -> None:
         faults = [
@@ -46,10 +39,7 @@ class FcnSettings:
             )
             if not holds
         ]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            raise Faults("cam_fcn", faults)
+        raise_faults("cam_fcn", faults)
 
     def training(self, common: TrainingSettings) -> TrainingSettings:
         """`common` without a distance loss, on finer score maps whose cells see as much as those of `common`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pointpet.core import ConfigError, Faults
+from pointpet.core import ConfigError, option, raise_faults
 
 DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaussian", "cross_entropy")
 """Names of the readings of the distance loss; `none` trains with the classification loss alone."""
@@ -15,10 +15,6 @@ DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaus
 PRECISIONS = ("auto", "fp32", "bf16")
 CAM_STRIDES = (2, 4, 8, 16)
 LAYERS = 8
-
-
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
@@ -30,54 +26,54 @@ class TrainingSettings:
         Faults: several are.
     """
 
-    input_mm: float = _option(
+    input_mm: float = option(
         6.0, "Pixel size the network sees, mm; a multiple of the MIPs' own. 2 is the paper's setting"
     )
-    suv_ceiling: float = _option(30.0, "SUV is clipped to [0, suv_ceiling] and divided by it")
-    crop: bool = _option(True, "Cut the picture to the body (from the picture alone): faster, independent of the frame")
-    cam_stride: int = _option(4, "Edge of a cell of the map in input pixels: 2, 4, 8 or 16 (the paper's)")
-    context_stride: int = _option(
+    suv_ceiling: float = option(30.0, "SUV is clipped to [0, suv_ceiling] and divided by it")
+    crop: bool = option(True, "Cut the picture to the body (from the picture alone): faster, independent of the frame")
+    cam_stride: int = option(4, "Edge of a cell of the map in input pixels: 2, 4, 8 or 16 (the paper's)")
+    context_stride: int = option(
         0,
         "Keep the field of view that a map of this larger stride has, by widened convolutions: 4, 8 or 16; 0: as it is",
     )
-    pooled_share: float = _option(
+    pooled_share: float = option(
         1.0, "Share of a map's cells, the highest, whose mean is the class score; 1: all (global average pooling)"
     )
-    widths: tuple[int, ...] = _option(
+    widths: tuple[int, ...] = option(
         (16, 16, 32, 32, 32, 32, 64, 64), "Channels of the eight convolution layers, from input to map"
     )
-    shared_views: bool = _option(True, "One network for both views; false trains one per view")
-    distance: str = _option("margin", "Reading of the distance loss: " + ", ".join(DISTANCES))
-    distance_weight: float = _option(1.0, "Weight of the distance loss beside the classification loss (lambda)")
-    warmup_epochs: int = _option(0, "Epochs with the classification loss alone before the distance loss joins")
-    radius_mm: float = _option(24.0, "margin: cells within this distance of a point count as inside, mm")
-    margin: float = _option(
+    shared_views: bool = option(True, "One network for both views; false trains one per view")
+    distance: str = option("margin", "Reading of the distance loss: " + ", ".join(DISTANCES))
+    distance_weight: float = option(1.0, "Weight of the distance loss beside the classification loss (lambda)")
+    warmup_epochs: int = option(0, "Epochs with the classification loss alone before the distance loss joins")
+    radius_mm: float = option(24.0, "margin: cells within this distance of a point count as inside, mm")
+    margin: float = option(
         0.5, "margin: by how much the peak inside must exceed the one outside, as a share of the map's largest value"
     )
-    tolerance_mm: float = _option(16.0, "weighted: distance to the point that costs nothing, mm")
-    sigma_mm: float = _option(32.0, "gaussian: standard deviation of the target around the point, mm")
-    epochs: int = _option(60, "Longest training, in passes over the training part")
-    batch_size: int = _option(8, "Views in a batch, as in the paper")
-    learning_rate: float = _option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
-    weight_decay: float = _option(0.01, "Weight decay of AdamW")
-    turns: bool = _option(
+    tolerance_mm: float = option(16.0, "weighted: distance to the point that costs nothing, mm")
+    sigma_mm: float = option(32.0, "gaussian: standard deviation of the target around the point, mm")
+    epochs: int = option(60, "Longest training, in passes over the training part")
+    batch_size: int = option(8, "Views in a batch, as in the paper")
+    learning_rate: float = option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
+    weight_decay: float = option(0.01, "Weight decay of AdamW")
+    turns: bool = option(
         True, "Augmentation: show the patient turned (prepare.turns_deg), each turn as often as the scan itself"
     )
-    flip: bool = _option(True, "Augmentation: mirror coronal views left to right, half of the time")
-    shift_mm: float = _option(24.0, "Augmentation: shift by up to this much along each axis, mm")
-    scale: float = _option(0.1, "Augmentation: scale by up to this share either way")
-    intensity: float = _option(0.15, "Augmentation: multiply SUV by up to this share either way")
-    noise: float = _option(0.0, "Augmentation: standard deviation of noise, as a share of a pixel's own value")
-    validation_share: float = _option(
+    flip: bool = option(True, "Augmentation: mirror coronal views left to right, half of the time")
+    shift_mm: float = option(24.0, "Augmentation: shift by up to this much along each axis, mm")
+    scale: float = option(0.1, "Augmentation: scale by up to this share either way")
+    intensity: float = option(0.15, "Augmentation: multiply SUV by up to this share either way")
+    noise: float = option(0.0, "Augmentation: standard deviation of noise, as a share of a pixel's own value")
+    validation_share: float = option(
         0.1, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
     )
-    patience: int = _option(
+    patience: int = option(
         60, "Epochs without a better validation criterion, in the settled last part, before training stops"
     )
-    precision: str = _option(
+    precision: str = option(
         "auto", "auto, fp32 or bf16; auto takes bf16 where the processor or GPU computes in it natively"
     )
-    threads: int = _option(0, "Threads for training and prediction; 0 leaves torch's own choice")
+    threads: int = option(0, "Threads for training and prediction; 0 leaves torch's own choice")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))
@@ -86,10 +82,7 @@ class TrainingSettings:
             for name, rule, holds in _RULES
             if not _fulfils(holds, getattr(self, name))
         ]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            raise Faults("training settings", faults)
+        raise_faults("training settings", faults)
 
     @property
     def cell_mm(self) -> float:

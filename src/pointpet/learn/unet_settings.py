@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pointpet.core import ConfigError, Faults
+from pointpet.core import ConfigError, option, raise_faults
 from pointpet.learn.settings import TrainingSettings
 
 LEVELS = 5
@@ -13,10 +13,6 @@ LEVELS = 5
 
 DEEPEST_STRIDE = 2 ** (LEVELS - 1)
 """Input pixels along the edge of a cell of the coarsest level; sides of the input are multiples of it."""
-
-
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
@@ -30,24 +26,24 @@ class UnetSettings:
         Faults: several are.
     """
 
-    dimensions: int = _option(
+    dimensions: int = option(
         2,
         "2: both MIPs and projected masks. 3: the volume itself, patch by patch; many times the cost",
     )
-    features: tuple[int, ...] = _option(
+    features: tuple[int, ...] = option(
         (8, 16, 32, 64, 128, 8), "Channels of the five levels, the finest first, and before the last convolution"
     )
-    class_weight: float = _option(
+    class_weight: float = option(
         0.5, "Weight of the loss of the classifier at the coarsest level beside that of the mask"
     )
-    epochs: int = _option(60, "Longest training, in passes over the training part")
-    patience: int = _option(30, "Epochs without a better validation loss before training stops")
-    batch_size: int = _option(8, "Views or patches in a batch")
-    learning_rate: float = _option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
-    weight_decay: float = _option(0.01, "Weight decay of AdamW")
-    cell_mm: float = _option(6.0, "3D: edge of a cube of the resampled volume, mm")
-    patch_cells: int = _option(48, "3D: cubes along the edge of a patch, a multiple of 16")
-    patches: int = _option(2, "3D: patches a case and epoch, every other one about the tumour")
+    epochs: int = option(60, "Longest training, in passes over the training part")
+    patience: int = option(30, "Epochs without a better validation loss before training stops")
+    batch_size: int = option(8, "Views or patches in a batch")
+    learning_rate: float = option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
+    weight_decay: float = option(0.01, "Weight decay of AdamW")
+    cell_mm: float = option(6.0, "3D: edge of a cube of the resampled volume, mm")
+    patch_cells: int = option(48, "3D: cubes along the edge of a patch, a multiple of 16")
+    patches: int = option(2, "3D: patches a case and epoch, every other one about the tumour")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
@@ -68,10 +64,7 @@ class UnetSettings:
             )
             if not holds
         ]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            raise Faults("unet", faults)
+        raise_faults("unet", faults)
 
     def training(self, common: TrainingSettings) -> TrainingSettings:
         """`common` with this network's input and schedule in place of the weak methods'."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pointpet.core import ConfigError, Faults
+from pointpet.core import ConfigError, option, raise_faults
 from pointpet.localise.outline import RULES
 
 HULL_OUTLINES = {
@@ -23,75 +23,41 @@ def outline_names() -> tuple[str, ...]:
 class LocaliseSettings:
     """How maps or a click become a mask; checked when built, every fault reported together."""
 
-    outline: str = field(
-        default="contrast",
-        metadata={"doc": "Rule that draws the mask once the seed is found: hull, hull_suv, or a one-click rule"},
+    outline: str = option(
+        "contrast", "Rule that draws the mask once the seed is found: hull, hull_suv, or a one-click rule"
     )
-    point_rule: str = field(default="by_size", metadata={"doc": "Rule of one-click segmentation"})
-    agree: bool = field(
-        default=True,
-        metadata={
-            "doc": "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses"
-        },
+    point_rule: str = option("by_size", "Rule of one-click segmentation")
+    agree: bool = option(
+        True, "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses"
     )
-    uptake_power: float = field(
-        default=0.5, metadata={"doc": "Weight the maps by SUV to this power, under their root; 0: the maps alone"}
+    uptake_power: float = option(0.5, "Weight the maps by SUV to this power, under their root; 0: the maps alone")
+    hull_threshold: float = option(0.5, "Share of a map's maximum above which a pixel belongs to the hull")
+    loose_threshold: float = option(0.15, "Share of a map's maximum that bounds the region a mask may grow in")
+    share: float = option(0.41, "Share of the seed's SUV at which the rules `share` and `hull_suv` cut")
+    contrast_share: float = option(0.35, "Share of the way from local background to peak at which `contrast` cuts")
+    ray_ml: float = option(100.0, "Volume in mL above which `by_size` takes the outline of `ray`, made for masses")
+    snap_mm: float = option(10.0, "A click moves to the hottest voxel this near before a rule grows from it")
+    extent_mm: float = option(180.0, "A mask reaches no farther from its seed than this along any voxel axis")
+    max_lesions: int = option(1, "Most lesions to draw; 1 draws the main lesion alone")
+    peak_threshold: float = option(0.3, "Least value of a map's local maximum that may be a further lesion")
+    peak_separation_mm: float = option(24.0, "Local maxima of a map nearer to each other than this are one")
+    peak_suv_share: float = option(
+        0.5, "A further lesion's SUV must reach this share of what both MIPs show there; else it is a ghost"
     )
-    hull_threshold: float = field(
-        default=0.5, metadata={"doc": "Share of a map's maximum above which a pixel belongs to the hull"}
+    z_disagreement_mm: float = option(
+        32.0, "Peaks of the two views farther apart in z than this do not belong together"
     )
-    loose_threshold: float = field(
-        default=0.15, metadata={"doc": "Share of a map's maximum that bounds the region a mask may grow in"}
+    min_probability: float = option(0.6, "Probability of the predicted class under which a case is flagged")
+    border_margin_mm: float = option(
+        0.0, "A hull this near to the edge of the scan is flagged; 0: only one that touches it"
     )
-    share: float = field(
-        default=0.41, metadata={"doc": "Share of the seed's SUV at which the rules `share` and `hull_suv` cut"}
-    )
-    contrast_share: float = field(
-        default=0.35, metadata={"doc": "Share of the way from local background to peak at which `contrast` cuts"}
-    )
-    ray_ml: float = field(
-        default=100.0,
-        metadata={"doc": "Volume in mL above which `by_size` takes the outline of `ray`, made for masses"},
-    )
-    snap_mm: float = field(
-        default=10.0, metadata={"doc": "A click moves to the hottest voxel this near before a rule grows from it"}
-    )
-    extent_mm: float = field(
-        default=180.0, metadata={"doc": "A mask reaches no farther from its seed than this along any voxel axis"}
-    )
-    max_lesions: int = field(default=1, metadata={"doc": "Most lesions to draw; 1 draws the main lesion alone"})
-    peak_threshold: float = field(
-        default=0.3, metadata={"doc": "Least value of a map's local maximum that may be a further lesion"}
-    )
-    peak_separation_mm: float = field(
-        default=24.0, metadata={"doc": "Local maxima of a map nearer to each other than this are one"}
-    )
-    peak_suv_share: float = field(
-        default=0.5,
-        metadata={
-            "doc": "A further lesion's SUV must reach this share of what both MIPs show there; else it is a ghost"
-        },
-    )
-    z_disagreement_mm: float = field(
-        default=32.0, metadata={"doc": "Peaks of the two views farther apart in z than this do not belong together"}
-    )
-    min_probability: float = field(
-        default=0.6, metadata={"doc": "Probability of the predicted class under which a case is flagged"}
-    )
-    border_margin_mm: float = field(
-        default=0.0,
-        metadata={"doc": "A hull this near to the edge of the scan is flagged; 0: only one that touches it"},
-    )
-    large_ml: float = field(default=1000.0, metadata={"doc": "Mask volume in mL above which a case is flagged"})
-    cold_suv: float = field(default=1.0, metadata={"doc": "SUV at the click under which it is flagged as cold"})
-    cold_share: float = field(
-        default=0.1, metadata={"doc": "Share of the hottest voxel within 20 mm under which a click is flagged as cold"}
-    )
+    large_ml: float = option(1000.0, "Mask volume in mL above which a case is flagged")
+    cold_suv: float = option(1.0, "SUV at the click under which it is flagged as cold")
+    cold_share: float = option(0.1, "Share of the hottest voxel within 20 mm under which a click is flagged as cold")
 
     def __post_init__(self) -> None:
         faults = [*self._name_faults(), *self._share_faults(), *self._positive_faults()]
-        if faults:
-            raise faults[0] if len(faults) == 1 else Faults("localise", faults)
+        raise_faults("localise", faults)
 
     def _name_faults(self) -> list[ConfigError]:
         allowed = {"outline": outline_names(), "point_rule": tuple(RULES)}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from pointpet.core import ConfigError, Faults, Mask, Volume
+from pointpet.core import ConfigError, Mask, Volume, option, raise_faults
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ SUV_CEILING = 20.0
 """SUV is clipped to this and divided by it."""
 
 
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
-
-
 @dataclass(frozen=True)
 class RpetSettings:
     """3D-RPET-Net: patch, network and training; checked when built, all faults reported together.
@@ -45,19 +41,17 @@ class RpetSettings:
         Faults: several are.
     """
 
-    margin_cm: float = _option(
-        2.0, "how much around the mask's box the network sees, 0 to 4 cm; the authors' best is 2"
-    )
-    spacing_mm: float = _option(4.0, "edge of a cell of the patch, mm")
-    cells: int = _option(32, "cells along each edge of the patch, a multiple of 8; what lies farther out is cut off")
-    widths: tuple[int, int, int] = _option((8, 16, 32), "channels of the two convolutions, units of the hidden layer")
-    epochs: int = _option(40, "longest training")
-    patience: int = _option(8, "epochs without a better validation loss after which a training stops")
-    batch_size: int = _option(8, "patches in a batch")
-    learning_rate: float = _option(2e-3, "learning rate (AdamW)")
-    weight_decay: float = _option(1e-2, "weight decay of AdamW")
-    dropout: float = _option(0.4, "share of units left out in the fully connected layers")
-    splits: int = _option(
+    margin_cm: float = option(2.0, "how much around the mask's box the network sees, 0 to 4 cm; the authors' best is 2")
+    spacing_mm: float = option(4.0, "edge of a cell of the patch, mm")
+    cells: int = option(32, "cells along each edge of the patch, a multiple of 8; what lies farther out is cut off")
+    widths: tuple[int, int, int] = option((8, 16, 32), "channels of the two convolutions, units of the hidden layer")
+    epochs: int = option(40, "longest training")
+    patience: int = option(8, "epochs without a better validation loss after which a training stops")
+    batch_size: int = option(8, "patches in a batch")
+    learning_rate: float = option(2e-3, "learning rate (AdamW)")
+    weight_decay: float = option(1e-2, "weight decay of AdamW")
+    dropout: float = option(0.4, "share of units left out in the fully connected layers")
+    splits: int = option(
         4, "networks a training fold, each leaving another part out for validation; their mean answers"
     )
 
@@ -78,10 +72,7 @@ class RpetSettings:
             )
             if not holds
         ]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            raise Faults("rpet3d", faults)
+        raise_faults("rpet3d", faults)
 
 
 @dataclass(frozen=True)

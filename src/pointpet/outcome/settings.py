@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from pointpet.core import ConfigError, Faults, PointpetError
+from pointpet.core import ConfigError, PointpetError, option, raise_faults
 
 MODELS = ("elastic_net", "random_forest")
 HARMONISE = ("auto", "combat", "none")
-
-
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
@@ -24,25 +19,25 @@ class OutcomeSettings:
         Faults: several are.
     """
 
-    enabled: bool = _option(True, "predict the endpoints of the manifest; false skips features and outcomes")
-    model: str = _option("elastic_net", f"model of the class tables, chosen beforehand: {' or '.join(MODELS)}")
-    inner_folds: int = _option(4, "folds inside a training fold that choose hyperparameters and threshold")
-    min_events: int = _option(
+    enabled: bool = option(True, "predict the endpoints of the manifest; false skips features and outcomes")
+    model: str = option("elastic_net", f"model of the class tables, chosen beforehand: {' or '.join(MODELS)}")
+    inner_folds: int = option(4, "folds inside a training fold that choose hyperparameters and threshold")
+    min_events: int = option(
         8, "cases of the rarer outcome that every training fold needs; with fewer the endpoint is not evaluated"
     )
-    max_features: int = _option(10, "most features that a model is given")
-    events_per_feature: int = _option(
+    max_features: int = option(10, "most features that a model is given")
+    events_per_feature: int = option(
         5, "a model is given at most one feature per this many training cases of the rarer outcome"
     )
-    max_correlation: float = _option(
+    max_correlation: float = option(
         0.85, "a feature whose rank correlation with a better one exceeds this is redundant"
     )
-    harmonise: str = _option(
+    harmonise: str = option(
         "auto", "ComBat over sites inside each training fold: auto (where two sites have enough cases), combat, none"
     )
-    min_site_cases: int = _option(10, "training cases that a site needs to be harmonised")
-    leave_site_out: bool = _option(True, "where the manifest has two sites or more, also test on each site left out")
-    survival: bool = _option(True, "where time_days and event are known, risk groups and survival by Cox's model")
+    min_site_cases: int = option(10, "training cases that a site needs to be harmonised")
+    leave_site_out: bool = option(True, "where the manifest has two sites or more, also test on each site left out")
+    survival: bool = option(True, "where time_days and event are known, risk groups and survival by Cox's model")
 
     def __post_init__(self) -> None:
         given = vars(self)
@@ -68,10 +63,7 @@ class OutcomeSettings:
             for name, allowed in (("model", MODELS), ("harmonise", HARMONISE))
             if given[name] not in allowed
         ]
-        if len(faults) == 1:
-            raise faults[0]
-        if faults:
-            raise Faults("outcome", faults)
+        raise_faults("outcome", faults)
 
     def feature_budget(self, events: int) -> int:
         """Most features for a training set with this many cases of the rarer outcome."""

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pointpet.core import ConfigError, Faults, PointpetError, text_digest
+from pointpet.core import ConfigError, Faults, PointpetError, option, text_digest
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.unet_settings import UnetSettings
@@ -23,24 +23,17 @@ from pointpet.outcome.settings import OutcomeSettings
 from pointpet.quantify.radiomics import RadiomicsSettings
 
 
-def documented(default: Any, doc: str) -> Any:
-    """A dataclass field whose `doc` the printed configuration shows as its comment."""
-    if isinstance(default, list | dict):
-        return field(default_factory=lambda: type(default)(default), metadata={"doc": doc})
-    return field(default=default, metadata={"doc": doc})
-
-
 @dataclass(frozen=True)
 class PrepareSettings:
     """From SUV to MIPs."""
 
-    pixel_mm: float = documented(2.0, "edge of a MIP pixel in mm; the paper resamples to 2 mm")
-    interpolation: str = documented("nearest", "nearest (the paper's k = 1) or linear")
-    turns_deg: tuple[float, ...] = documented(
+    pixel_mm: float = option(2.0, "edge of a MIP pixel in mm; the paper resamples to 2 mm")
+    interpolation: str = option("nearest", "nearest (the paper's k = 1) or linear")
+    turns_deg: tuple[float, ...] = option(
         (-25.0, -16.0, -8.0, 8.0, 16.0, 25.0),
         "further views to learn from: the patient turned about the long axis by so many degrees; empty: none",
     )
-    turned_factor: int = documented(
+    turned_factor: int = option(
         0, "edge of a pixel of the turned views in MIP pixels; 0: that of training.input_mm, which it must divide"
     )
 
@@ -74,11 +67,11 @@ class PrepareSettings:
 class StudySettings:
     """Cross-validation."""
 
-    methods: tuple[str, ...] = documented((), "methods to compare; empty: all that apply to the cohort")
-    lesion_free: tuple[str, ...] = documented(
+    methods: tuple[str, ...] = option((), "methods to compare; empty: all that apply to the cohort")
+    lesion_free: tuple[str, ...] = option(
         (), "classes without lesions (controls); empty: those in which no case has a point or a mask"
     )
-    keep_maps: bool = documented(True, "write each case's activation maps beside its mask")
+    keep_maps: bool = option(True, "write each case's activation maps beside its mask")
 
 
 SECTIONS: Mapping[str, type] = {

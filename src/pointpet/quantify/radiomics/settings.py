@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from pointpet.core import ConfigError, Faults, PointpetError
+from pointpet.core import ConfigError, PointpetError, option, raise_faults
 
 VOLUME_INTERPOLATIONS = ("nearest", "linear", "cubic")
 MASK_INTERPOLATIONS = ("nearest", "linear")
 SPACING_RANGE_MM = (0.5, 10.0)
 BIN_RANGE_SUV = (0.01, 10.0)
-
-
-def _option(default: Any, doc: str) -> Any:
-    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True)
@@ -29,12 +24,12 @@ class RadiomicsSettings:
         ConfigError: one value is out of its range. Faults: several are.
     """
 
-    spacing_mm: float | None = _option(
+    spacing_mm: float | None = option(
         3.0, "Edge in mm of the cubes that PET and mask are resampled to, 2 or 3 for PET; null: the PET's own grid"
     )
-    bin_suv: float = _option(0.25, "Size of a grey level in SUV (fixed bin size, the first bin begins at SUV 0)")
-    interpolation: str = _option("cubic", "How the PET is resampled: nearest, linear or cubic (B-spline)")
-    mask_interpolation: str = _option(
+    bin_suv: float = option(0.25, "Size of a grey level in SUV (fixed bin size, the first bin begins at SUV 0)")
+    interpolation: str = option("cubic", "How the PET is resampled: nearest, linear or cubic (B-spline)")
+    mask_interpolation: str = option(
         "linear", "How the mask is resampled: nearest or linear (a share of 0.5 is inside)"
     )
 
@@ -48,8 +43,7 @@ class RadiomicsSettings:
             value = getattr(self, name)
             if value not in choices:
                 faults.append(_fault("PP-CONFIG-CHOICE", name, f"must be one of {', '.join(choices)}, got {value!r}"))
-        if faults:
-            raise faults[0] if len(faults) == 1 else Faults("radiomics settings", faults)
+        raise_faults("radiomics settings", faults)
 
 
 def _fault(code: str, name: str, problem: str) -> ConfigError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,15 @@ class View:
     case_id: str
     patient_id: str
     turned: tuple[View, ...] = ()
+
+
+class _Turnable(Protocol):
+    @property
+    def turned(self) -> tuple[Any, ...]: ...
+
+
+Turnable = TypeVar("Turnable", bound=_Turnable)
+"""A view that knows what it looks like after turns of the patient."""
 
 
 class Batch(NamedTuple):
@@ -145,11 +154,9 @@ class TrainingBatches:
         return batches_of(len(self._views), self._settings.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = generator(self._seed, "order", self._epoch).permutation(len(self._views))
         random = generator(self._seed, "augmentation", self._epoch)
-        turns = generator(self._seed, "turn", self._epoch).random(len(self._views))
-        for chosen in np.array_split(order, len(self)):
-            batch = collate([_turned(self._views[index], float(turns[index])) for index in chosen])
+        for chosen in shuffled(self._views, len(self), seed=self._seed, epoch=self._epoch):
+            batch = collate(chosen)
             images, points = augmented(
                 batch.images,
                 batch.sizes,
@@ -161,9 +168,13 @@ class TrainingBatches:
             yield batch._replace(images=images, points=points)
 
 
-def _turned(view: View, draw: float) -> View:
-    """The view itself or one after a turn, each as likely; `draw` in [0, 1)."""
-    return (view, *view.turned)[int(draw * (1 + len(view.turned)))]
+def shuffled(views: Sequence[Turnable], batches: int, *, seed: int, epoch: int) -> Iterator[list[Turnable]]:
+    """The views of an epoch in random order, batch by batch; each is itself or one of its turned ones, as likely."""
+    order = generator(seed, "order", epoch).permutation(len(views))
+    turns = generator(seed, "turn", epoch).random(len(views))
+    for chosen in np.array_split(order, batches):
+        sights = [(views[index], *views[index].turned) for index in chosen]
+        yield [sight[int(turns[index] * len(sight))] for index, sight in zip(chosen, sights, strict=True)]
 
 
 class ValidationBatches:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pointpet.core import Mask, MipPair, Plane, TurnedMips, generator
 from pointpet.learn.augment import augmented
 from pointpet.learn.backend import torch
-from pointpet.learn.batches import batches_of
+from pointpet.learn.batches import batches_of, shuffled
 from pointpet.learn.example import Example
 from pointpet.learn.lesion_pixels import coverage, filling_points, filling_spacing_mm
 from pointpet.learn.pictures import network_input
@@ -145,14 +145,8 @@ class MaskedBatches:
         return batches_of(len(self._views), self._settings.batch_size)
 
     def __iter__(self) -> Iterator[MaskedBatch]:
-        order = generator(self._seed, "order", self._epoch).permutation(len(self._views))
         random = generator(self._seed, "augmentation", self._epoch)
-        turns = generator(self._seed, "turn", self._epoch).random(len(self._views))
-        for chosen in np.array_split(order, len(self)):
-            seen = []
-            for index in chosen:
-                sights = (self._views[index], *self._views[index].turned)
-                seen.append(sights[int(turns[index] * len(sights))])
+        for seen in shuffled(self._views, len(self), seed=self._seed, epoch=self._epoch):
             coronal = torch.tensor([view.plane is Plane.CORONAL for view in seen])
             yield _augmented(collate_masked(seen), coronal, self._settings, random)
 

@@ -19,7 +19,7 @@ from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks, silent
-from pointpet.pipeline.outcome import OutcomeStage, run_outcomes
+from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
 from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
@@ -73,14 +73,7 @@ def run_study(
     started = datetime.now(UTC)
     with lock_folder(out):
         methods = request.methods or configuration.study.methods or method_names()
-        asked = {
-            "format": FORMAT_VERSION,
-            "version": __version__,
-            "configuration": configuration.as_dict(),
-            "methods": list(methods),
-            "folds": request.folds,
-            "seed": request.seed,
-        }
+        asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
         claim_folder(out, "study", {**asked, "cohort": manifest.digest}, overwrite=request.overwrite)
         prepared = prepare_cohort(
@@ -120,13 +113,29 @@ def run_study(
         record = _study_record(request, out, configuration, usable, chosen, folds)
         record |= {"created": _first_start(out, started), "finished": _now(), "failures": failures}
         record |= {"methods_left_out": left_out, "lesion_free": list(lesion_free), "request": asked}
-        record["flow"] = cohort_flow(manifest, prepared)
-        trained = {network.name: network_record(outcomes.folds, network.name) for network in networks}
-        record["methods"] = [method | trained.get(method["name"], {}) for method in record["methods"]]
-        record["outcome"] = outcome_record(outcomes, configuration.outcome.model)
+        record |= {"flow": cohort_flow(manifest, prepared), **_outcome_entries(record, stage, outcomes)}
         write_tables(out, collect_results(out, chosen, folds), record, outcomes)
         write_json(out / "study.json", record)
         return StudyOutcome(render_report(out), tuple(failures))
+
+
+def _asked(request: StudyRequest, methods: tuple[str, ...], configuration: Configuration) -> dict[str, Any]:
+    """What makes two runs the same study, beside the cohort."""
+    return {
+        "format": FORMAT_VERSION,
+        "version": __version__,
+        "configuration": configuration.as_dict(),
+        "methods": list(methods),
+        "folds": request.folds,
+        "seed": request.seed,
+    }
+
+
+def _outcome_entries(record: dict[str, Any], stage: OutcomeStage, outcomes: OutcomeResults) -> dict[str, Any]:
+    """What the outcome stage adds to the study's record: its own part, and the training of its networks."""
+    trained = {network.name: network_record(outcomes.folds, network.name) for network in stage.networks}
+    methods = [method | trained.get(method["name"], {}) for method in record["methods"]]
+    return {"methods": methods, "outcome": outcome_record(outcomes, stage.configuration.outcome.model)}
 
 
 def _run_folds(tasks: list[FoldTask], prepared: PreparedCohort, workers: int, report: Report) -> list[dict[str, Any]]:

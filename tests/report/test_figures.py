@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from pointpet.report.figures import ACCENT, class_probabilities, dice_distributions, draw_figures
+from pointpet.report.drawing import ACCENT
+from pointpet.report.figures import class_probabilities, dice_distributions, draw_figures
 from pointpet.report.study_folder import Study, read_study
 
 NAMES = ["dice_distributions", "dice_differences", "peak_distances", "class_probabilities"]

@@ -8,6 +8,7 @@ import pytest
 
 from pointpet.core import Lesion
 from pointpet.evaluate import COMPARISON_COLUMNS, MEASURES, TABLE_COLUMNS
+from pointpet.evaluate.annotation_budget import BUDGET_COLUMNS
 from pointpet.report.render import render_report
 
 GUIDE = Path(__file__).parents[2] / "docs" / "file-formats.md"
@@ -62,3 +63,7 @@ def test_a_result_is_described(guide, study_template):
 def test_the_figures_are_described(guide, study):
     render_report(study)
     assert {path.stem for path in (study / "figures").iterdir()} <= names(guide)
+
+
+def test_the_annotation_budget_is_described(guide):
+    assert set(BUDGET_COLUMNS) <= names(part(guide, "tables/annotation_budget.csv"))

@@ -22,6 +22,9 @@ def command(
     folds: Annotated[int, typer.Option("--folds", min=2, help="Number of folds.")] = 5,
     config: ConfigFile = None,
     seed: Seed = 0,
+    annotation_budget: Annotated[
+        bool, typer.Option("--annotation-budget", help="Also draw Dice against annotation effort: few patients to all.")
+    ] = False,
     workers: Workers = 1,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -33,7 +36,7 @@ def command(
     from pointpet.pipeline.study import StudyRequest, run_study
 
     console = Console(quiet=quiet, verbose=verbose)
-    request = StudyRequest(cohort, listed(methods), folds, seed, workers, overwrite)
+    request = StudyRequest(cohort, listed(methods), folds, seed, workers, overwrite, annotation_budget)
     with console.progress("study") as report:
         outcome = run_study(request, out, load_configuration(config), report=report)
     print_tables(console, out)

@@ -157,12 +157,12 @@ def _row(
     row: dict[str, object] = {name: method.get(name) for name in ("training_input", "test_input")}
     row |= {"method": method["name"], "endpoint": None, "n_cases": len(cases) or len(named)}
     for measure in ("dice", *CASE_MEASURES):
-        row |= _statistics(measure, _numbers(cases, measure), cases, patients, seed)
+        row |= fold_statistics(measure, _numbers(cases, measure), cases, patients, seed)
     right = (named["predicted"].to_numpy() == named["truth"].to_numpy()).astype(float)
-    return row | _statistics("class_accuracy", right, named, patients, seed)
+    return row | fold_statistics("class_accuracy", right, named, patients, seed)
 
 
-def _statistics(
+def fold_statistics(
     name: str, values: NDArray[np.float64], cases: pd.DataFrame, patients: Mapping[str, str], seed: int
 ) -> dict[str, object]:
     """Mean and standard deviation over folds, and the interval's limits, of one measure, one value a case."""

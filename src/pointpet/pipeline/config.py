@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pointpet.core import ConfigError, Faults, PointpetError, option, text_digest
+from pointpet.core import ConfigError, Faults, PointpetError, option, raise_faults, text_digest
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.unet_settings import UnetSettings
@@ -74,6 +74,45 @@ class StudySettings:
     keep_maps: bool = option(True, "write each case's activation maps beside its mask")
 
 
+@dataclass(frozen=True)
+class AnnotationBudgetSettings:
+    """`pointpet study --annotation-budget`: Dice against annotation effort.
+
+    Raises:
+        ConfigError: one value is out of its range.
+        Faults: several are.
+    """
+
+    methods: tuple[str, ...] = option(
+        ("proposed", "unet", "click41"), "methods to draw, of those in the study that a click or a mask is given to"
+    )
+    sizes: tuple[int, ...] = option(
+        (5, 10, 20, 40), "numbers of annotated patients in a fold; all patients are drawn beside them"
+    )
+    click_s: float = option(5.0, "seconds that one click takes")
+    mask_s: float = option(600.0, "seconds that outlining one case takes")
+    more_epochs: float = option(
+        4.0,
+        "few patients make short epochs: epochs and patience grow by all / annotated patients, up to this factor; "
+        "1 leaves them",
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "methods", tuple(self.methods))
+        object.__setattr__(self, "sizes", tuple(sorted(set(self.sizes))))
+        faults = [
+            ConfigError("PP-CONFIG-RANGE", f"annotation_budget.{name}", f"must be {rule}, got {value}", "Correct it")
+            for name, rule, value, holds in (
+                ("sizes", "1 or more each", list(self.sizes), all(size >= 1 for size in self.sizes)),
+                ("click_s", "over 0", self.click_s, self.click_s > 0),
+                ("mask_s", "over 0", self.mask_s, self.mask_s > 0),
+                ("more_epochs", "1 or more", self.more_epochs, self.more_epochs >= 1),
+            )
+            if not holds
+        ]
+        raise_faults("annotation_budget", faults)
+
+
 SECTIONS: Mapping[str, type] = {
     "prepare": PrepareSettings,
     "training": TrainingSettings,
@@ -84,6 +123,7 @@ SECTIONS: Mapping[str, type] = {
     "unet": UnetSettings,
     "rpet3d": RpetSettings,
     "study": StudySettings,
+    "annotation_budget": AnnotationBudgetSettings,
 }
 
 
@@ -100,6 +140,7 @@ class Configuration:
     unet: UnetSettings = field(default_factory=UnetSettings)
     rpet3d: RpetSettings = field(default_factory=RpetSettings)
     study: StudySettings = field(default_factory=StudySettings)
+    annotation_budget: AnnotationBudgetSettings = field(default_factory=AnnotationBudgetSettings)
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values, as YAML and JSON hold them."""

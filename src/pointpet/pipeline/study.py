@@ -15,6 +15,7 @@ from pointpet.io.cohort_csv import read_cohort
 from pointpet.methods.base import Supervision
 from pointpet.methods.registry import method_names
 from pointpet.pipeline.acquisition import cohort_flow
+from pointpet.pipeline.annotation_budget import BudgetStage, run_budget
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
@@ -42,6 +43,7 @@ class StudyRequest:
         folds: their number.
         seed: enters folds and training.
         workers: processes; a fold a task.
+        annotation_budget: draw Dice against annotation effort too; a finished study is completed by it.
     """
 
     cohort_path: Path
@@ -50,6 +52,7 @@ class StudyRequest:
     seed: int = 0
     workers: int = 1
     overwrite: bool = False
+    annotation_budget: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,16 @@ def run_study(
             )
             for fold in folds
         ]
+        budget = BudgetStage(tuple(tasks)) if request.annotation_budget else None
+        if budget is not None:
+            budget.require_methods()
         failures = _run_folds(tasks, prepared, request.workers, report)
         _require_results(failures, folds, chosen)
         stage = OutcomeStage(out, usable, segmenting, folds, configuration, request.seed, networks)
         outcomes = run_outcomes(stage, workers=request.workers, report=report)
         failures += outcomes.failures
+        if budget is not None:
+            failures += run_budget(budget, workers=request.workers, report=report)
         record = _study_record(request, out, configuration, usable, chosen, folds)
         record |= {"created": _first_start(out, started), "finished": _now(), "failures": failures}
         record |= {"methods_left_out": left_out, "lesion_free": list(lesion_free), "request": asked}

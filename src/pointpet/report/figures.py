@@ -1,87 +1,36 @@
-"""The report's figures as SVG: one accent colour for the proposed method, text kept as text.
-
-A figure is drawn once in fixed colours. Its file in figures/ keeps them; the report replaces them by the page's own
-colours, so that the same figure reads on light and dark ground.
-"""
+"""The report's figures as SVG: one accent colour for the proposed method, text kept as text."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from pointpet.evaluate.classification import calibrate
 from pointpet.evaluate.detection import HIT_TOLERANCE_MM
+from pointpet.report.drawing import (
+    ACCENT,
+    INK,
+    PAPER,
+    QUIET,
+    STYLE,
+    SvgFigure,
+    colour_of,
+    finish,
+    line_of,
+    name_rows,
+    panels_of,
+)
 from pointpet.report.study_folder import PROBABILITY, Study, numbers
 from pointpet.report.wording import method_title
 
-INK, RULE, ACCENT, QUIET, SECOND, PAPER = "#22282e", "#d9dcde", "#0b5fa5", "#7b858e", "#c2410c", "#fefefe"
-_PAGE_COLOURS = {
-    INK: "var(--ink)",
-    RULE: "var(--rule)",
-    ACCENT: "var(--accent)",
-    QUIET: "var(--quiet)",
-    SECOND: "var(--second)",
-    PAPER: "none",
-}
-
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "pointpet",
-    "text.parse_math": False,
-    "font.size": 9.0,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": INK,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": "none",
-}
-_WIDTH_IN = 9.0
 _FAR_MM = 100.0
 """Where the axis of peak distances ends: farther off is lost, no matter how far."""
-
-
-@dataclass(frozen=True)
-class SvgFigure:
-    """A figure under its file's stem; `svg` is complete and in fixed colours."""
-
-    name: str
-    svg: str
-
-    @property
-    def inline(self) -> str:
-        """The figure for the page: its colours and type, ids of its own, no prologue."""
-        body = self.svg[self.svg.index("<svg") :]
-        body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-        for colour, variable in _PAGE_COLOURS.items():
-            body = body.replace(colour, variable)
-        body = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", body)
-        body = re.sub(r'\bid="', f'id="{self.name}-', body)
-        body = re.sub(r"url\(#", f"url(#{self.name}-", body)
-        body = re.sub(r'href="#', f'href="#{self.name}-', body)
-        return re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", body))
 
 
 def draw_figures(study: Study) -> list[SvgFigure]:
@@ -100,16 +49,16 @@ def dice_distributions(study: Study) -> SvgFigure | None:
     labels, methods = _measured(study, "dice")
     if not labels or not methods:
         return None
-    with rc_context(_STYLE):
-        figure, panels = _panels(len(labels), 0.34 * len(methods) + 0.9)
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(labels), 0.34 * len(methods) + 0.9)
         for panel, label in zip(panels, labels, strict=True):
             for row, method in enumerate(methods):
                 values = numbers(study.cases(method, label), "dice")
                 if len(values):
-                    _draw_strip(panel, values, row, _colour(method))
+                    _draw_strip(panel, values, row, colour_of(method))
             panel.set(title=label, xlim=(-0.02, 1.02), xlabel="Dice (3D)" if _is_solid(study) else "Dice (2D)")
-            _name_rows(panel, [method_title(method) for method in methods])
-        return _finish(figure, "dice_distributions")
+            name_rows(panel, [method_title(method) for method in methods])
+        return finish(figure, "dice_distributions")
 
 
 def dice_differences(study: Study) -> SvgFigure | None:
@@ -119,8 +68,8 @@ def dice_differences(study: Study) -> SvgFigure | None:
         return None
     labels = list(dict.fromkeys(table["label"]))
     methods = [method for method in study.methods if method in set(table["method_b"])]
-    with rc_context(_STYLE):
-        figure, panels = _panels(len(labels), 0.32 * len(methods) + 0.9)
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(labels), 0.32 * len(methods) + 0.9)
         lowest = min(-0.08, 1.08 * float(numbers(table, "lo").min()))
         highest = max(0.08, 1.08 * float(numbers(table, "hi").max()))
         for panel, label in zip(panels, labels, strict=True):
@@ -130,8 +79,8 @@ def dice_differences(study: Study) -> SvgFigure | None:
                     _draw_interval(panel, entry, methods.index(entry["method_b"]))
             title = "all classes" if label == "all" else label
             panel.set(title=title, xlim=(lowest, highest), xlabel="gain in Dice, 95 % interval")
-            _name_rows(panel, [f"over {method_title(method)}" for method in methods])
-        return _finish(figure, "dice_differences")
+            name_rows(panel, [f"over {method_title(method)}" for method in methods])
+        return finish(figure, "dice_differences")
 
 
 def peak_distances(study: Study) -> SvgFigure | None:
@@ -139,8 +88,8 @@ def peak_distances(study: Study) -> SvgFigure | None:
     labels, methods = _measured(study, "distance_mm")
     if not methods or not labels:
         return None
-    with rc_context(_STYLE):
-        figure, panels = _panels(len(labels), 2.6)
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(labels), 2.6)
         for panel, label in zip(panels, labels, strict=True):
             panel.axvline(HIT_TOLERANCE_MM, color=QUIET, linewidth=0.8, linestyle=":")
             for place, method in enumerate(methods):
@@ -149,12 +98,12 @@ def peak_distances(study: Study) -> SvgFigure | None:
                     continue
                 x = np.concatenate([[0.0], distances, [2 * _FAR_MM]])
                 y = np.concatenate([[0.0], np.arange(1, len(distances) + 1), [len(distances)]]) / len(distances)
-                panel.step(x, y, where="post", label=method_title(method), **_line(method, place))
+                panel.step(x, y, where="post", label=method_title(method), **line_of(method, place))
             panel.set(title=label, xlim=(0, _FAR_MM), ylim=(0, 1.02), xlabel="distance of the peak from the tumour, mm")
             panel.grid(axis="y")
         panels[0].set_ylabel("share of cases")
         panels[-1].legend(loc="lower right")
-        return _finish(figure, "peak_distances")
+        return finish(figure, "peak_distances")
 
 
 def class_probabilities(study: Study) -> SvgFigure | None:
@@ -165,29 +114,23 @@ def class_probabilities(study: Study) -> SvgFigure | None:
     if not scores:
         return None
     positive = classes[0]
-    with rc_context(_STYLE):
-        figure, (left, right) = _panels(2, 3.4, share_y=False)
+    with rc_context(STYLE):
+        figure, (left, right) = panels_of(2, 3.4, share_y=False)
         for panel in (left, right):
             panel.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
             panel.set_aspect("equal")
         for place, (method, (truth, chance)) in enumerate(scores.items()):
             false_positive, true_positive, _ = roc_curve(truth, chance)
-            left.plot(false_positive, true_positive, label=method_title(method), **_line(method, place))
+            left.plot(false_positive, true_positive, label=method_title(method), **line_of(method, place))
             curve = calibrate(truth, chance, n_bins=min(10, max(2, len(truth) // 10)))
             if curve is not None:
-                right.plot(curve.predicted, curve.observed, marker="o", markersize=3.5, **_line(method, place))
+                right.plot(curve.predicted, curve.observed, marker="o", markersize=3.5, **line_of(method, place))
         left.set(title=f"ROC, {positive} against the rest", xlabel="1 − specificity", ylabel="sensitivity")
         right.set(title="Calibration", xlabel=f"predicted probability of {positive}", ylabel="observed share")
         for panel in (left, right):
             panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         left.legend(loc="lower right")
-        return _finish(figure, "class_probabilities")
-
-
-def _panels(count: int, height_in: float, *, share_y: bool = True) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
-    axes = figure.subplots(1, count, sharey=share_y, squeeze=False)
-    return figure, list(axes[0])
+        return finish(figure, "class_probabilities")
 
 
 def _draw_strip(panel: Axes, values: NDArray[np.float64], row: int, colour: str) -> None:
@@ -204,30 +147,6 @@ def _draw_interval(panel: Axes, entry: Mapping[Any, Any], row: int) -> None:
     colour = QUIET if low <= 0 <= high else ACCENT
     panel.plot([low, high], [row, row], color=colour, linewidth=1.6)
     panel.plot([difference], [row], "s", color=colour, markersize=5)
-
-
-def _name_rows(panel: Axes, names: Sequence[str]) -> None:
-    panel.set_yticks(range(len(names)), names)
-    panel.set_ylim(len(names) - 0.5, -0.6)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.grid(axis="x")
-    panel.set_axisbelow(True)
-
-
-def _colour(method: str) -> str:
-    return ACCENT if method == "proposed" else QUIET
-
-
-def _line(method: str, place: int) -> dict[str, Any]:
-    """Line of a method: the proposed one solid in the accent, the others told apart by colour and dash."""
-    if method == "proposed":
-        return {"color": ACCENT, "linewidth": 1.8}
-    return {
-        "color": (SECOND, INK, QUIET)[place % 3],
-        "linewidth": 1.2,
-        "linestyle": ("--", "-.", ":")[place // 3 % 3],
-    }
 
 
 def _measured(study: Study, measure: str) -> tuple[list[str], list[str]]:
@@ -247,9 +166,3 @@ def _truth_and_chance(study: Study, method: str, positive: str) -> tuple[NDArray
 def _is_solid(study: Study) -> bool:
     """True where the masks are volumes; false where ready-made pictures leave no volume to measure."""
     return len(numbers(study.segmentation, "mtv_ml")) > 0
-
-
-def _finish(figure: Figure, name: str) -> SvgFigure:
-    target = io.StringIO()
-    figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return SvgFigure(name, target.getvalue())

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from pointpet.evaluate.survival import kaplan_meier
-from pointpet.report.figures import _STYLE, ACCENT, QUIET, SECOND, SvgFigure, _finish, _line, _panels
+from pointpet.report.drawing import ACCENT, QUIET, SECOND, STYLE, SvgFigure, finish, line_of, panels_of
 from pointpet.report.study_folder import Study
 from pointpet.report.wording import endpoint_title, method_title
 
@@ -21,12 +21,12 @@ def draw_outcome_figures(study: Study) -> list[SvgFigure]:
 
 def outcome_roc(study: Study) -> SvgFigure | None:
     """ROC curves of outcome prediction, all folds' answers together, a panel a class and endpoint."""
-    cases = study.outcome("outcome")
+    cases = study.optional("outcome")
     keys = sorted(set(zip(cases["label"], cases["endpoint"], strict=True)))
     if not keys:
         return None
-    with rc_context(_STYLE):
-        figure, panels = _panels(len(keys), 3.4)
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(keys), 3.4)
         for panel, (label, endpoint) in zip(panels, keys, strict=True):
             panel.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
             for place, method in enumerate(study.outcome_methods):
@@ -38,23 +38,23 @@ def outcome_roc(study: Study) -> SvgFigure | None:
                 truth = own["truth"].to_numpy(int)
                 if 0 < truth.sum() < len(truth):
                     false_positive, true_positive, _ = roc_curve(truth, own["probability"].to_numpy(float))
-                    panel.plot(false_positive, true_positive, label=method_title(method), **_line(method, place))
+                    panel.plot(false_positive, true_positive, label=method_title(method), **line_of(method, place))
             panel.set(title=f"{label}: {endpoint_title(endpoint)}", xlabel="1 − specificity", aspect="equal")
             panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         panels[0].set_ylabel("sensitivity")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        return _finish(figure, "outcome_roc")
+        return finish(figure, "outcome_roc")
 
 
 def survival_curves(study: Study) -> SvgFigure | None:
     """Kaplan-Meier curves of the risk groups of the report's first method that has them, a panel a class."""
-    cases = study.outcome("survival")
+    cases = study.optional("survival")
     method = next((name for name in study.outcome_methods if name in set(cases["method"])), None)
     if method is None:
         return None
     labels = sorted(set(cases.loc[(cases["method"] == method).to_numpy(), "label"]))
-    with rc_context(_STYLE):
-        figure, panels = _panels(len(labels), 2.8)
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(labels), 2.8)
         for panel, label in zip(panels, labels, strict=True):
             own = cases.loc[((cases["method"] == method) & (cases["label"] == label)).to_numpy()]
             for high, colour, name in ((0, ACCENT, "low risk"), (1, SECOND, "high risk")):
@@ -66,7 +66,7 @@ def survival_curves(study: Study) -> SvgFigure | None:
             panel.grid(axis="y")
         panels[0].set_ylabel("share without the event")
         panels[-1].legend(loc="lower left")
-        return _finish(figure, "survival_curves")
+        return finish(figure, "survival_curves")
 
 
 def _draw_survival(panel: Axes, days: NDArray[np.float64], events: NDArray[np.int64], colour: str, name: str) -> None:

@@ -78,7 +78,7 @@ def endpoint_sections(study: Study) -> list[EndpointSection]:
 def survival_rows(study: Study) -> list[tuple[str, ...]]:
     """`SURVIVAL_COLUMNS`, one a class and method."""
     rows = []
-    for row in study.outcome("survival_groups").to_dict("records"):
+    for row in study.optional("survival_groups").to_dict("records"):
         ratio = _interval(row, "hazard_ratio", "hazard_ratio_lo", "hazard_ratio_hi")
         rows.append(
             (
@@ -104,7 +104,7 @@ def survival_reasons(study: Study) -> list[tuple[str, str]]:
 
 def _section(study: Study, question: Mapping[str, Any]) -> EndpointSection:
     label, endpoint = question["label"], question["endpoint"]
-    models = _where(study.outcome("outcome_models"), label=label, endpoint=endpoint)
+    models = _where(study.optional("outcome_models"), label=label, endpoint=endpoint)
     best = (study.record["cohort"].get("best_auc") or {}).get(endpoint)
     return EndpointSection(
         label=label,
@@ -119,20 +119,20 @@ def _section(study: Study, question: Mapping[str, Any]) -> EndpointSection:
         models=[_model_row(row) for row in models.to_dict("records")],
         sites=[
             _site_row(row)
-            for row in _where(study.outcome("outcome_sites"), label=label, endpoint=endpoint).to_dict("records")
+            for row in _where(study.optional("outcome_sites"), label=label, endpoint=endpoint).to_dict("records")
         ],
     )
 
 
 def _present(study: Study, label: str, endpoint: str) -> list[str]:
-    left = set(_where(study.outcome("outcome"), label=label, endpoint=endpoint)["method"])
+    left = set(_where(study.optional("outcome"), label=label, endpoint=endpoint)["method"])
     return [method for method in study.outcome_methods if method in left]
 
 
 def _row(study: Study, label: str, endpoint: str, method: str) -> tuple[str, ...]:
     table = study.tables[label]
     row = _where(table, method=method, endpoint=endpoint).to_dict("records")[0]
-    cases = _where(study.outcome("outcome"), label=label, endpoint=endpoint, method=method)
+    cases = _where(study.optional("outcome"), label=label, endpoint=endpoint, method=method)
     truth, chance = cases["truth"].to_numpy(int) == 1, cases["probability"].to_numpy(float)
     means = {name: (value_or_none(row[f"{name}_mean"]), value_or_none(row[f"{name}_sd"])) for name in MEASURES}
     interval = mean_interval_of({str(key): value for key, value in row.items()}, "auc")

@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pointpet._version import __version__
 from pointpet.io.artefacts import write_text
 from pointpet.report import headline, outcome_tables, result_tables
+from pointpet.report.annotation_budget import COLUMNS as BUDGET_COLUMNS
+from pointpet.report.annotation_budget import budget_curves, budget_rows
 from pointpet.report.cohort_flow import cohort_flow
 from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
@@ -33,6 +35,7 @@ def render_report(study: Path) -> Path:
     """
     found = read_study(study)
     figures = [*draw_figures(found), *draw_outcome_figures(found)]
+    figures += [figure for figure in [budget_curves(found)] if figure is not None]
     for figure in figures:
         write_text(study / "figures" / f"{figure.name}.svg", figure.svg)
     environment = Environment(
@@ -82,6 +85,9 @@ def _context(study: Study) -> dict[str, Any]:
         "survival": outcome_tables.survival_rows(study),
         "survival_reasons": outcome_tables.survival_reasons(study),
         "table_endpoints": _table_endpoints(study),
+        "budget": budget_rows(study),
+        "budget_columns": list(BUDGET_COLUMNS),
+        "annotation_costs": record.get("config", {}).get("annotation_budget", {}),
         "localisation": result_tables.localisation_rows(study),
         "classifiers": result_tables.classifier_rows(study),
         "flags": result_tables.flag_rows(study),

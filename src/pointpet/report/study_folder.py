@@ -20,17 +20,21 @@ CLASSIFICATION_COLUMNS = ("method", "case_id", "fold", "truth", "predicted")
 COMPARISON_COLUMNS = ("label", "measure", "method_a", "method_b", "difference", "lo", "hi", "p", "p_corrected", "n")
 FOLD_COLUMNS = ("case_id", "patient_id", "fold")
 
-OUTCOME_TABLES = {
+OPTIONAL_TABLES = {
     "outcome": ("method", "label", "endpoint", "case_id", "fold", "probability", "prediction", "truth"),
     "outcome_models": ("method", "label", "endpoint", "model", "events_per_variable", "events_per_candidate"),
     "outcome_sites": ("method", "label", "endpoint", "site", "cases", "events", "auc", "note"),
     "survival": ("method", "label", "case_id", "fold", "risk", "high", "time_days", "event"),
     "survival_groups": ("method", "label", "cases", "events", "high", "hazard_ratio", "log_rank_p"),
+    "annotation_budget": ("label", "method", "part", "size", "patients", "minutes", "dice_mean", "dice_lo", "dice_hi"),
 }
-"""Columns that the report needs of each."""
+"""Tables that a study may lack, and the columns that the report needs of each."""
 
 PROBABILITY = "probability_"
-_TEXT_COLUMNS = ("method", "label", "case_id", "patient_id", "predicted", "endpoint", "model", "site", "note")
+_TEXT_COLUMNS = (
+    *("method", "label", "case_id", "patient_id", "predicted"),
+    *("endpoint", "model", "site", "note", "size"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,7 @@ class Study:
         folds, segmentation, classification, comparisons: the tables of these names.
         tables: class name to its table_LABEL.csv.
         answers: one a method and case, in the order of the methods, then of the case ids.
-        outcomes: file stem to table of the outcome stage (`OUTCOME_TABLES`); empty tables where the study has none.
+        optional_tables: file stem to table, for those of `OPTIONAL_TABLES` that the study has.
     """
 
     record: Mapping[str, Any]
@@ -66,7 +70,7 @@ class Study:
     comparisons: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     answers: tuple[Answer, ...]
-    outcomes: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    optional_tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,7 +87,7 @@ class Study:
     @property
     def outcome_methods(self) -> tuple[str, ...]:
         """Names of all that predicted an outcome: methods in the report's order, then those that only predict."""
-        left = set(self.outcome("outcome")["method"])
+        left = set(self.optional("outcome")["method"])
         rest = [row["name"] for row in (*self.record["methods"], *self.references) if row["name"] not in self.methods]
         return tuple(name for name in (*self.methods, *rest) if name in left)
 
@@ -92,9 +96,9 @@ class Study:
         """What outcomes are held against and is no method: `name`, `summary`, `training_input`, `test_input`."""
         return tuple(self.record.get("outcome", {}).get("references", ()))
 
-    def outcome(self, table: str) -> pd.DataFrame:
-        """A table of the outcome stage."""
-        return self.outcomes.get(table, pd.DataFrame(columns=list(OUTCOME_TABLES[table])))
+    def optional(self, table: str) -> pd.DataFrame:
+        """One of `OPTIONAL_TABLES`; an empty one where the study has none."""
+        return self.optional_tables.get(table, pd.DataFrame(columns=list(OPTIONAL_TABLES[table])))
 
     @property
     def patients(self) -> dict[str, str]:
@@ -138,9 +142,9 @@ def read_study(folder: Path) -> Study:
             for label in sorted(record["cohort"]["by_label"])
         },
         answers=(),
-        outcomes={
+        optional_tables={
             stem: _read_table(tables / f"{stem}.csv", columns)
-            for stem, columns in OUTCOME_TABLES.items()
+            for stem, columns in OPTIONAL_TABLES.items()
             if (tables / f"{stem}.csv").is_file()
         },
     )

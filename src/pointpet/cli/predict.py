@@ -14,7 +14,7 @@ NAME = "predict"
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, or `demo`: a model trained on phantoms, to try the tool.")],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     units: Units = None,
@@ -40,6 +40,8 @@ def command(
             workers=workers,
             report=report,
         )
+    if outcome.phantom_trained:
+        console.warn("this model was trained on digital phantoms: to try the tool, not for patients")
     if outcome.rows:
         shown = ["case_id", "predicted", "lesions", "suv_max", "mtv_ml", "tlg_g", "x_mm", "y_mm", "z_mm", "flags"]
         console.table(shown, outcome.rows)

@@ -93,10 +93,17 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
-    """The cases of one manifest, in its order. `digest` identifies the manifest's bytes."""
+    """The cases of one manifest, in its order.
+
+    Args:
+        cases: with unique ids.
+        digest: identifies the manifest's bytes.
+        source: `files`, or `phantom` where the scans are synthetic.
+    """
 
     cases: tuple[Case, ...]
     digest: str = ""
+    source: str = "files"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cases", tuple(self.cases))

@@ -30,6 +30,8 @@ class Flag(StrEnum):
     """The click lies on low uptake: it may mark a necrotic core, a second click is wanted."""
     LARGE = "large_mask"
     """The mask is larger than tumours usually are; it may have leaked into an organ."""
+    PHANTOM_MODEL = "phantom_trained_model"
+    """The model was trained on digital phantoms: to try the tool, not for patients."""
 
 
 @dataclass(frozen=True)

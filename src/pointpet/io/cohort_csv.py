@@ -16,6 +16,8 @@ from pointpet.io.artefacts import write_csv
 from pointpet.io.cohort_cells import FORMULA_STARTS, Row, Table, read_table
 
 POINTS_NAME = "points.csv"
+PHANTOM_RECORD = "phantom.json"
+"""Beside cohort.csv: says that the cohort is a phantom, how to make it again, and what is known of it."""
 WORLD = ("x_mm", "y_mm", "z_mm")
 PIXELS = {plane: (f"{plane}_row", f"{plane}_col") for plane in Plane}
 OUTCOME_PREFIX = "outcome_"
@@ -75,7 +77,8 @@ def read_cohort(path: Path, *, require_files: bool = True) -> Cohort:
         raise Faults(table.name, faults)
     content = [file.read_bytes() for file in (path, beside) if file.is_file()]
     digest = hashlib.sha256(b"\0".join(content)).hexdigest()
-    return Cohort(tuple(case for case in cases if case is not None), digest)
+    source = "phantom" if (path.parent / PHANTOM_RECORD).is_file() else "files"
+    return Cohort(tuple(case for case in cases if case is not None), digest, source)
 
 
 def _check_ids(table: Table) -> None:

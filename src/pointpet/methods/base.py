@@ -79,6 +79,7 @@ class FitContext:
         classes: class names, in the order of the scores.
         lesion_free: classes without lesions (controls): their predicted masks are empty.
         preprocessing: how the MIPs were made; kept in the model so that a new scan is treated alike.
+        cohort: facts of the training cases, see `pipeline.training_facts`, kept in the model and told on its card.
         checkpoint_dir: where an interrupted training left its state; None to keep none.
         report: called with (done, total, message) as training goes on.
     """
@@ -87,8 +88,18 @@ class FitContext:
     classes: tuple[str, ...] = ()
     lesion_free: tuple[str, ...] = ()
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    cohort: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_dir: Path | None = None
     report: Callable[[int, int, str], None] | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a model keeps of it, as JSON can hold it."""
+        return {
+            "lesion_free": list(self.lesion_free),
+            "preprocessing": dict(self.preprocessing),
+            "cohort": dict(self.cohort),
+        }
 
 
 @runtime_checkable

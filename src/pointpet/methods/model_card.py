@@ -1,4 +1,8 @@
-"""MODEL_CARD.md: what a model is, what it was trained on and what it is not for."""
+"""MODEL_CARD.md: what a model is, what it was trained on, how it was measured, and what it is not for.
+
+Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019, whose nine sections stand here in their order. What
+a training does not know is said to be not provided.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +11,147 @@ from typing import Any
 
 from pointpet._version import __version__
 
+SECTIONS = (
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+)
 TASK = "class of the disease and activation maps on coronal and sagittal FDG-PET maximum intensity projections"
+PAPER = "Amyar et al. 2020, Weakly Supervised PET Tumor Detection Using Class Response"
+PHANTOM_NOTICE = "Trained on digital phantoms: to try the tool, not for patients."
+NOT_PROVIDED = "Not provided"
 
 
-def model_card(method: str, record: Mapping[str, Any]) -> str:
-    """Markdown text from a network's record (`classes`, `settings`, `training`, and `task` where it is another)."""
-    training = record.get("training", {})
-    chosen = {**record.get("training_settings", {}), **record.get("settings", {})}
-    settings = "\n".join(f"| {name} | {value} |" for name, value in sorted(chosen.items()))
-    facts = "\n".join(
-        f"| {name} | {value} |" for name, value in sorted(training.items()) if not isinstance(value, list | dict)
+def model_card(record: Mapping[str, Any]) -> str:
+    """Markdown text from what model.json holds.
+
+    Args:
+        record: `method`, `network` (its record: `classes`, `settings`, `training`, and `task` where it is another),
+            `cohort` and `evaluation` where known, see docs/file-formats.md.
+    """
+    network, cohort = record["network"], record.get("cohort", {})
+    notices = ["**Research use only. Not a medical device; not for diagnosis or treatment.**"]
+    if cohort.get("source") == "phantom":
+        notices.append(f"**{PHANTOM_NOTICE}**")
+    bodies = (
+        _details(record["method"], network, cohort),
+        _intended_use(network, cohort),
+        _factors(cohort),
+        METRICS,
+        _evaluation_data(record.get("evaluation")),
+        _training_data(cohort),
+        _analyses(record.get("evaluation"), network),
+        ETHICS,
+        _caveats(cohort),
     )
-    return f"""# Model card: {method}
+    parts = [f"# Model card: {record['method']}", *notices]
+    parts += [f"## {title}\n\n{body}" for title, body in zip(SECTIONS, bodies, strict=True)]
+    chosen = {**network.get("training_settings", {}), **network.get("settings", {})}
+    parts.append("## Settings\n\n" + _table(("Setting", "Value"), sorted(chosen.items())))
+    return "\n\n".join(parts) + "\n"
 
-**Research use only. Not a medical device; not for diagnosis or treatment.**
 
-- Made by pointpet {__version__}.
-- Task: {record.get("task", TASK)}.
-- Classes: {", ".join(record.get("classes", []))}.
-- Input: SUVbw. A model knows the scanners, uptake times and tumours of its training cohort; anything else is untested.
+METRICS = """- Class accuracy: share of cases given their own class.
+- Hit: share of cases whose map's peak lies within 16 mm of the true tumour in both views.
+- Dice: overlap of the predicted 3D mask with the true one; 0 for an empty mask.
+- The likeliest class is taken, without a threshold; the mask's thresholds stand in `model.json` under `localise`."""
 
-## Training
+ETHICS = """- Trained from scans of patients, or of phantoms, as stated above; the model holds weights and this record, no image,
+  identifier or path.
+- Whether age, sex, ethnicity or body size change its errors has not been measured.
+- A wrong class or a missed lesion harms whoever relies on it: a physician must look at each result."""
 
-| Fact | Value |
-|---|---|
-{facts}
 
-## Settings
+def _details(method: str, network: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
+    training = network.get("training", {})
+    facts = {"task": network.get("task", TASK), "architecture": network.get("architecture", NOT_PROVIDED)}
+    facts |= {"classes": ", ".join(network.get("classes", []))}
+    facts |= {name: value for name, value in sorted(training.items()) if not isinstance(value, list | dict)}
+    facts |= {"trained on": cohort.get("trained_on", NOT_PROVIDED), "pointpet": __version__, "method": f"{method}, after {PAPER}"}
+    facts |= {"licence": "of the weights: that of whoever trained them; of pointpet: Apache-2.0"}
+    facts |= {"questions": "to whoever trained it; on the program: see CONTRIBUTING.md of pointpet"}
+    return _table(("Fact", "Value"), facts.items())
 
-| Setting | Value |
-|---|---|
-{settings}
-"""
+
+def _intended_use(network: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
+    phantom = cohort.get("source") == "phantom"
+    use = "trying pointpet on one's own machine" if phantom else "research on scans like those it was trained on"
+    return f"""- Use: {use}.
+- Users: researchers in nuclear medicine, physicists, method developers.
+- Input: a static FDG-PET, attenuation corrected, in SUVbw, of the trunk at least.
+- Not for: diagnosis, treatment, triage, other tracers, other diseases than {", ".join(network.get("classes", []))}, for
+  which it answers with one of these classes all the same."""
+
+
+def _factors(cohort: Mapping[str, Any]) -> str:
+    acquisition = cohort.get("acquisition", {})
+    rows = [("scanners", _counts(acquisition.get("scanners"))), ("voxels", _counts(acquisition.get("voxels")))]
+    rows += [(name, _spread(found)) for name, found in acquisition.get("measures", {}).items()]
+    text = "A model knows the scanners, uptake times and tumours of its training cohort; anything else is untested."
+    return text + "\n\n" + _table(("Of the training scans", "Value"), rows)
+
+
+def _counts(counted: Mapping[str, int] | None) -> str:
+    return ", ".join(f"{name} ({number})" for name, number in (counted or {}).items()) or NOT_PROVIDED
+
+
+def _spread(found: Mapping[str, Any]) -> str:
+    if not found.get("known"):
+        return NOT_PROVIDED
+    return f"median {found['median']:g}, {found['lo']:g} to {found['hi']:g} ({found['known']} scans)"
+
+
+def _evaluation_data(evaluation: Mapping[str, Any] | None) -> str:
+    if evaluation is None:
+        return (
+            f"{NOT_PROVIDED}: a training sees all the cases it is given, those that chose the epoch aside. "
+            "`pointpet study` measures the method on cases that it has not seen."
+        )
+    return f"{evaluation['data']}\n\nCommand: `{evaluation['command']}`"
+
+
+def _training_data(cohort: Mapping[str, Any]) -> str:
+    if not cohort:
+        return NOT_PROVIDED
+    rows = [
+        ("source", "digital phantoms" if cohort["source"] == "phantom" else "image files"),
+        ("cases", cohort["cases"]),
+        ("patients", cohort["patients"]),
+        ("by class", _counts(cohort["by_label"])),
+        ("cases with a point", cohort["pointed"]),
+        ("manifest (SHA-256)", cohort["digest"] or NOT_PROVIDED),
+    ]
+    return _table(("Fact", "Value"), rows)
+
+
+def _analyses(evaluation: Mapping[str, Any] | None, network: Mapping[str, Any]) -> str:
+    if evaluation is None:
+        best = network.get("training", {}).get("best_epoch", NOT_PROVIDED)
+        return f"{NOT_PROVIDED} for unseen cases. The epoch was chosen on held-out training patients (epoch {best})."
+    columns = tuple(evaluation["rows"][0])
+    rows = [[_cell(row[name]) for name in columns] for row in evaluation["rows"]]
+    return _table([name.replace("_", " ") for name in columns], rows)
+
+
+def _caveats(cohort: Mapping[str, Any]) -> str:
+    first = f"- {PHANTOM_NOTICE}\n" if cohort.get("source") == "phantom" else ""
+    return first + (
+        "- Try it on cases of your own with known truth before you believe it; train on your own scanner's cases.\n"
+        "- The probabilities are not calibrated. The flags in result.json say when a human should look first.\n"
+        "- Small lesions beside hot organs are missed most, and one main lesion a scan is what it was trained to find."
+    )
+
+
+def _table(columns: tuple[str, ...] | list[str], rows: Any) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

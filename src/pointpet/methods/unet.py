@@ -72,18 +72,17 @@ class UnetMethod:
             "checkpoint_dir": context.checkpoint_dir,
             "report": context.report,
         }
-        record = {"lesion_free": list(context.lesion_free), "preprocessing": dict(context.preprocessing)}
         if self.settings.dimensions == 3:
             from pointpet.learn.unet3d_train import train_unet3d
 
             loads = [_volume_loader(case) for case in labelled]
             pairs = list(zip(cases, loads, strict=True))
             network = train_unet3d(pairs, self.settings, self.training, **arguments)
-            return FittedVolumeUnet(self.name, network, self.localising, record)
+            return FittedVolumeUnet(self.name, network, self.localising, context.record)
         from pointpet.learn.unet_train import train_unet
 
         views = train_unet(cases, self.settings, self.training, **arguments)
-        return FittedWeakMethod(self.name, views, self.localising, record)
+        return FittedWeakMethod(self.name, views, self.localising, context.record)
 
     def _example(self, case: CaseInput, label: str, context: FitContext) -> MaskedExample:
         from pointpet.learn.unet_views import MaskedExample
@@ -126,7 +125,7 @@ class FittedVolumeUnet:
         method: name of the method.
         network: the network.
         localising: from maps to a mask.
-        context: `lesion_free` classes and `preprocessing`, as in `FitContext`.
+        context: `FitContext.record`.
     """
 
     method: str

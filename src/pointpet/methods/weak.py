@@ -72,8 +72,7 @@ class WeakMethod:
             checkpoint_dir=context.checkpoint_dir,
             report=context.report,
         )
-        context_record = {"lesion_free": list(context.lesion_free), "preprocessing": dict(context.preprocessing)}
-        return FittedWeakMethod(self.name, network, self.localising, context_record)
+        return FittedWeakMethod(self.name, network, self.localising, context.record)
 
     def _example(self, case: CaseInput, label: str) -> Example:
         """A training case, with its views of the turned patient where the settings use them."""
@@ -137,6 +136,7 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
     try:
         localising = LocaliseSettings(**record["localise"])
         context = {name: record[name] for name in ("lesion_free", "preprocessing")}
+        context |= {name: record[name] for name in ("cohort", "evaluation") if name in record}
         return StoredMethod(tensors, dict(record["network"]), localising, context)
     except (KeyError, TypeError, ValueError, PointpetError) as error:
         raise ModelError(
@@ -175,7 +175,7 @@ class FittedWeakMethod:
         method: name of the method that trained it.
         network: the network.
         localising: from maps to a mask.
-        context: `lesion_free` classes and `preprocessing`, as in `FitContext`.
+        context: `FitContext.record`.
     """
 
     def __init__(
@@ -241,4 +241,4 @@ def store(
 ) -> None:
     """Write a model folder: weights.safetensors, model.json and MODEL_CARD.md. `read_stored` reads it back."""
     record = {"method": method, "network": network.record, "localise": asdict(localising), **context}
-    write_model(folder, network.tensors(), record, model_card(method, network.record))
+    write_model(folder, network.tensors(), record, model_card(record))

@@ -20,6 +20,7 @@ from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import attempt
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
+from pointpet.pipeline.training_facts import training_facts
 from pointpet.project import project_mask
 from pointpet.quantify.suv_statistics import describe_lesions
 
@@ -111,6 +112,11 @@ def _fit(task: FoldTask, method: Method, reader: VolumeReader) -> FittedMethod:
         classes=task.classes,
         lesion_free=task.lesion_free,
         preprocessing=asdict(task.configuration.preparing),
+        cohort=training_facts(
+            [task.by_id[case_id] for case_id in task.fold.train],
+            source=task.prepared.source,
+            digest=task.prepared.digest,
+        ),
         checkpoint_dir=checkpoints if supervision.trains else None,
     )
     fitted = method.fit(training, context)

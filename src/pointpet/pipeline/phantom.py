@@ -11,14 +11,11 @@ from pointpet import phantom
 from pointpet._version import __version__
 from pointpet.core import ConfigError, Faults
 from pointpet.io.artefacts import lock_folder, read_json, write_json
-from pointpet.io.cohort_csv import write_cohort
+from pointpet.io.cohort_csv import PHANTOM_RECORD, write_cohort
 from pointpet.io.nifti import write_mask, write_volume
 from pointpet.io.pet import sidecar_path
 from pointpet.pipeline.mapping import Report, default_workers, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
-
-PHANTOM_RECORD = "phantom.json"
-"""Beside cohort.csv: says that the cohort is a phantom, how to make it again, and what is known of it."""
 
 
 @dataclass(frozen=True)

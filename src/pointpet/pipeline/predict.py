@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Case, Lesion, MipPair, ModelError, PointpetError, Prediction
+from pointpet.core import Case, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
@@ -27,6 +27,7 @@ from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
+from pointpet.pipeline.shipped import find_model
 from pointpet.quantify.suv_statistics import describe_lesions
 
 LOG = logging.getLogger(__name__)
@@ -36,10 +37,11 @@ NOTICE = "Research use only. Not a medical device."
 
 @dataclass(frozen=True)
 class PredictOutcome:
-    """Summary rows by case, and what failed (case id, error)."""
+    """Summary rows by case, what failed (case id, error), and whether the model has seen digital phantoms only."""
 
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[str, PointpetError], ...]
+    phantom_trained: bool = False
 
 
 def predict_inputs(
@@ -55,11 +57,14 @@ def predict_inputs(
 ) -> PredictOutcome:
     """Predict every input and write OUT/summary.csv and OUT/CASE/.
 
+    `model` is a folder, or the name of a model that comes with the package.
+
     Raises:
         ModelError: no usable model in `model`.
         Faults, ImageReadError: wrong inputs.
         OutputError: `out` holds something else.
     """
+    model = find_model(model)
     record = load_model(model)[1]
     cases = expand_inputs(inputs, units)
     with lock_folder(out):
@@ -77,7 +82,7 @@ def predict_inputs(
                 failures.append((case.case_id, error))
         ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
         write_csv(out / "summary.csv", ordered)
-    return PredictOutcome(tuple(ordered), tuple(failures))
+    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record))
 
 
 @lru_cache(maxsize=2)
@@ -129,6 +134,8 @@ def predict_reading(
     prediction = fitted.predict(CaseInput(case_id, case_id, mips=mips, load_volume=lambda: reading.volume))
     assert prediction.mask is not None
     lesions = describe_lesions(reading.volume, prediction.mask, seeds_mm=prediction.seeds_mm)
+    if is_phantom_trained(record):
+        prediction = replace(prediction, flags=(*prediction.flags, Flag.PHANTOM_MODEL))
     result = {
         "case_id": case_id,
         "notice": NOTICE,
@@ -143,6 +150,11 @@ def predict_reading(
         "suv_notes": [asdict(note) for note in reading.notes],
     }
     return result, prediction, mips
+
+
+def is_phantom_trained(record: Mapping[str, Any]) -> bool:
+    """True where a model has seen digital phantoms only."""
+    return record.get("cohort", {}).get("source") == "phantom"
 
 
 def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,16 +73,17 @@ class PreparedCase:
 
 @dataclass(frozen=True, eq=False)
 class PreparedCohort:
-    """Prepared cases in the manifest's order, and what failed (case id, error)."""
+    """Prepared cases in the manifest's order, what failed (case id, error), and the manifest's `digest` and `source`."""
 
     cases: tuple[PreparedCase, ...]
     failures: tuple[tuple[str, PointpetError], ...] = ()
     digest: str = ""
+    source: str = "files"
 
     @property
     def cohort(self) -> Cohort:
         """The prepared cases as a cohort."""
-        return Cohort(tuple(prepared.case for prepared in self.cases), self.digest)
+        return Cohort(tuple(prepared.case for prepared in self.cases), self.digest, self.source)
 
 
 def prepare_cohort(
@@ -101,6 +102,23 @@ def prepare_cohort(
         OutputError: `out` holds something else, or another process writes there.
     """
     cohort = read_cohort(cohort_path)
+    return prepare_cases(cohort, out, settings, overwrite=overwrite, workers=workers, report=report)
+
+
+def prepare_cases(
+    cohort: Cohort,
+    out: Path,
+    settings: PrepareSettings,
+    *,
+    overwrite: bool = False,
+    workers: int = 1,
+    report: Report = silent,
+) -> PreparedCohort:
+    """Project the cases of a cohort that is read already; otherwise as `prepare_cohort`.
+
+    Raises:
+        OutputError: `out` holds something else, or another process writes there.
+    """
     with lock_folder(out):
         claim_folder(out, "prepared", {"format": FORMAT_VERSION, "settings": asdict(settings)}, overwrite=overwrite)
         task = partial(_prepare_case, out=out, settings=settings)
@@ -118,12 +136,14 @@ def prepare_cohort(
             "pointpet_version": __version__,
             "settings": asdict(settings),
             "cohort_digest": cohort.digest,
+            "cohort_source": cohort.source,
             "cases": order,
             "failures": [{"case_id": name, "code": error.code, "message": str(error)} for name, error in failures],
         }
         write_json(out / INDEX, record)
     loaded = tuple(_load_case(out, case_id, cohort[case_id]) for case_id in order)
-    return PreparedCohort(loaded, tuple(sorted(failures, key=lambda item: item[0])), cohort.digest)
+    ordered = tuple(sorted(failures, key=lambda item: item[0]))
+    return PreparedCohort(loaded, ordered, cohort.digest, cohort.source)
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
@@ -139,7 +159,7 @@ def load_prepared(folder: Path) -> PreparedCohort:
         )
     record = read_json(index)
     cases = tuple(_load_case(folder, case_id, None) for case_id in record["cases"])
-    return PreparedCohort(cases, digest=record["cohort_digest"])
+    return PreparedCohort(cases, digest=record["cohort_digest"], source=record.get("cohort_source", "files"))
 
 
 def read_case_volume(case: Case) -> Volume:

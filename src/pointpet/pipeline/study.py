@@ -11,7 +11,7 @@ from pointpet._version import __version__
 from pointpet.core import Cohort, ConfigError, Fold, TrainingError
 from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
-from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort
 from pointpet.methods.base import Supervision
 from pointpet.methods.registry import method_names
 from pointpet.pipeline.acquisition import cohort_flow
@@ -24,7 +24,6 @@ from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
 from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.pipeline.phantom import PHANTOM_RECORD
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
 from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables

@@ -10,13 +10,14 @@ from pointpet._version import __version__
 from pointpet.core import ConfigError, TrainingError
 from pointpet.io.artefacts import lock_folder
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.methods.base import FitContext
+from pointpet.methods.base import FitContext, FittedMethod, Method
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
 from pointpet.pipeline.study import lesion_free_classes
+from pointpet.pipeline.training_facts import training_facts
 
 
 def train_model(
@@ -54,22 +55,43 @@ def train_model(
         if (out / "model.json").is_file():
             return
         prepared = _prepared(source, out, configuration, report)
-        labelled = [case for case in prepared.cases if case.case.label is not None]
-        if not labelled:
-            raise TrainingError("PP-TRAIN-LABELS", "cohort", "has no labelled case", "Fill in the `label` column")
-        reader = VolumeReader()
-        inputs = [case_input(case, built.supervision.training, reader) for case in labelled]
-        context = FitContext(
-            seed=seed,
-            classes=prepared.cohort.classes,
-            lesion_free=lesion_free_classes(prepared.cohort, configuration),
-            preprocessing=asdict(configuration.preparing),
-            checkpoint_dir=out / ".checkpoint",
-            report=report,
+        fitted = fit_prepared(
+            built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=report
         )
-        built.fit(inputs, context).save(out)
+        fitted.save(out)
         for folder in (".checkpoint", ".prepared"):
             shutil.rmtree(out / folder, ignore_errors=True)
+
+
+def fit_prepared(
+    method: Method,
+    prepared: PreparedCohort,
+    configuration: Configuration,
+    *,
+    seed: int,
+    checkpoint_dir: Path | None = None,
+    report: Report = silent,
+) -> FittedMethod:
+    """Train `method` on all labelled cases of a prepared cohort.
+
+    Raises:
+        TrainingError: no labelled case, or training failed.
+    """
+    labelled = [case for case in prepared.cases if case.case.label is not None]
+    if not labelled:
+        raise TrainingError("PP-TRAIN-LABELS", "cohort", "has no labelled case", "Fill in the `label` column")
+    reader = VolumeReader()
+    inputs = [case_input(case, method.supervision.training, reader) for case in labelled]
+    context = FitContext(
+        seed=seed,
+        classes=prepared.cohort.classes,
+        lesion_free=lesion_free_classes(prepared.cohort, configuration),
+        preprocessing=asdict(configuration.preparing),
+        cohort=training_facts(labelled, source=prepared.source, digest=prepared.digest),
+        checkpoint_dir=checkpoint_dir,
+        report=report,
+    )
+    return method.fit(inputs, context)
 
 
 def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:

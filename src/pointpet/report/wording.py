@@ -34,6 +34,7 @@ FLAG_TEXTS = {
     "hull_touches_border": "the hull reaches the edge of the field of view",
     "cold_point": "the click lies on low uptake",
     "large_mask": "the mask is larger than tumours usually are",
+    "phantom_trained_model": "the model was trained on digital phantoms",
 }
 
 

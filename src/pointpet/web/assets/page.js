@@ -17,6 +17,7 @@ export const FLAG_WORDS = {
   hull_touches_border: "The region reaches the edge of the scan",
   cold_point: "Low uptake here: a second click on the rim may help",
   large_mask: "Very large: it may have leaked into an organ",
+  phantom_trained_model: "The model was trained on phantoms: to try the tool, not for patients",
 };
 
 export const flagWords = (flag) => FLAG_WORDS[flag] ?? flag.replaceAll("_", " ");

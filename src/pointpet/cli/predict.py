@@ -14,7 +14,10 @@ NAME = "predict"
 
 
 def command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder, or `demo`: a model trained on phantoms, to try the tool.")],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Model folder, or `demo`: a model trained on phantoms, to try the tool."),
+    ],
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     units: Units = None,

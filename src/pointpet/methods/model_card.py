@@ -62,8 +62,8 @@ METRICS = """- Class accuracy: share of cases given their own class.
 - Dice: overlap of the predicted 3D mask with the true one; 0 for an empty mask.
 - The likeliest class is taken, without a threshold; the mask's thresholds stand in `model.json` under `localise`."""
 
-ETHICS = """- Trained from scans of patients, or of phantoms, as stated above; the model holds weights and this record, no image,
-  identifier or path.
+ETHICS = """- Trained from scans of patients, or of phantoms, as stated above; the model holds weights and a record, no
+  image, identifier or path.
 - Whether age, sex, ethnicity or body size change its errors has not been measured.
 - A wrong class or a missed lesion harms whoever relies on it: a physician must look at each result."""
 
@@ -73,7 +73,11 @@ def _details(method: str, network: Mapping[str, Any], cohort: Mapping[str, Any])
     facts = {"task": network.get("task", TASK), "architecture": network.get("architecture", NOT_PROVIDED)}
     facts |= {"classes": ", ".join(network.get("classes", []))}
     facts |= {name: value for name, value in sorted(training.items()) if not isinstance(value, list | dict)}
-    facts |= {"trained on": cohort.get("trained_on", NOT_PROVIDED), "pointpet": __version__, "method": f"{method}, after {PAPER}"}
+    facts |= {
+        "trained on": cohort.get("trained_on", NOT_PROVIDED),
+        "pointpet": __version__,
+        "method": f"{method}, after {PAPER}",
+    }
     facts |= {"licence": "of the weights: that of whoever trained them; of pointpet: Apache-2.0"}
     facts |= {"questions": "to whoever trained it; on the program: see CONTRIBUTING.md of pointpet"}
     return _table(("Fact", "Value"), facts.items())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Case, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction
+from pointpet.core import Case, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction, Volume
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
@@ -42,6 +42,15 @@ class PredictOutcome:
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[str, PointpetError], ...]
     phantom_trained: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class VolumePrediction:
+    """A prediction, the MIPs it was made from, and its lesions, the main one first."""
+
+    prediction: Prediction
+    mips: MipPair
+    lesions: tuple[Lesion, ...]
 
 
 def predict_inputs(
@@ -130,12 +139,8 @@ def predict_reading(
     Returns:
         What result.json holds, the prediction itself, and the MIPs it was made from.
     """
-    mips = project_case(reading.volume, PrepareSettings(**record["preprocessing"]))
-    prediction = fitted.predict(CaseInput(case_id, case_id, mips=mips, load_volume=lambda: reading.volume))
-    assert prediction.mask is not None
-    lesions = describe_lesions(reading.volume, prediction.mask, seeds_mm=prediction.seeds_mm)
-    if is_phantom_trained(record):
-        prediction = replace(prediction, flags=(*prediction.flags, Flag.PHANTOM_MODEL))
+    found = predict_volume(fitted, record, reading.volume, case_id)
+    prediction = found.prediction
     result = {
         "case_id": case_id,
         "notice": NOTICE,
@@ -145,11 +150,30 @@ def predict_reading(
         "predicted": prediction.predicted,
         "probabilities": dict(prediction.probabilities),
         "flags": [flag.value for flag in prediction.flags],
-        "lesions": [asdict(lesion) for lesion in lesions],
+        "lesions": [asdict(lesion) for lesion in found.lesions],
         "warnings": list(reading.warnings),
         "suv_notes": [asdict(note) for note in reading.notes],
     }
-    return result, prediction, mips
+    return result, prediction, found.mips
+
+
+def predict_volume(
+    fitted: FittedMethod, record: Mapping[str, Any], volume: Volume, case_id: str = "scan"
+) -> VolumePrediction:
+    """Predict one volume.
+
+    Args:
+        record: model.json's; `preprocessing` says how the model's MIPs were made, `cohort` what it was trained on.
+        volume: SUV (X, Y, Z).
+    """
+    mips = project_case(volume, PrepareSettings(**record["preprocessing"]))
+    prediction = fitted.predict(CaseInput(case_id, case_id, mips=mips, load_volume=lambda: volume))
+    mask = prediction.mask
+    assert mask is not None
+    if is_phantom_trained(record):
+        prediction = replace(prediction, flags=(*prediction.flags, Flag.PHANTOM_MODEL))
+    lesions = describe_lesions(volume, mask, seeds_mm=prediction.seeds_mm)
+    return VolumePrediction(prediction, mips, lesions)
 
 
 def is_phantom_trained(record: Mapping[str, Any]) -> bool:

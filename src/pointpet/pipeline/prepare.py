@@ -73,7 +73,7 @@ class PreparedCase:
 
 @dataclass(frozen=True, eq=False)
 class PreparedCohort:
-    """Prepared cases in the manifest's order, what failed (case id, error), and the manifest's `digest` and `source`."""
+    """Prepared cases in the manifest's order, what failed (case id, error); `digest` and `source` of the manifest."""
 
     cases: tuple[PreparedCase, ...]
     failures: tuple[tuple[str, PointpetError], ...] = ()

@@ -55,7 +55,7 @@ def train_model(
         if (out / "model.json").is_file():
             return
         prepared = _prepared(source, out, configuration, report)
-        fitted = fit_prepared(
+        fitted, _ = fit_prepared(
             built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=report
         )
         fitted.save(out)
@@ -71,8 +71,11 @@ def fit_prepared(
     seed: int,
     checkpoint_dir: Path | None = None,
     report: Report = silent,
-) -> FittedMethod:
+) -> tuple[FittedMethod, FitContext]:
     """Train `method` on all labelled cases of a prepared cohort.
+
+    Returns:
+        The trained method, and what it was given beside the cases.
 
     Raises:
         TrainingError: no labelled case, or training failed.
@@ -91,13 +94,23 @@ def fit_prepared(
         checkpoint_dir=checkpoint_dir,
         report=report,
     )
-    return method.fit(inputs, context)
+    return method.fit(inputs, context), context
 
 
 def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:
     if source.is_dir():
         return load_prepared(source)
     prepared = prepare_cohort(source, out / ".prepared", configuration.preparing, overwrite=True, report=report)
+    require_prepared(prepared)
+    return prepared
+
+
+def require_prepared(prepared: PreparedCohort) -> None:
+    """Stop where a case of a cohort could not be prepared.
+
+    Raises:
+        TrainingError: names the first of them and why.
+    """
     if prepared.failures:
         case_id, error = prepared.failures[0]
         raise TrainingError(
@@ -107,4 +120,3 @@ def _prepared(source: Path, out: Path, configuration: Configuration, report: Rep
             f"failed): {error.problem}",
             "Correct or remove the cases that `pointpet check` lists",
         )
-    return prepared

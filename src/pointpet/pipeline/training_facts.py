@@ -1,4 +1,4 @@
-"""What a model keeps of the cases that it was trained on: enough for its card, nothing that names a patient or a site."""
+"""What a model keeps of its training cases: enough for its card, nothing that names a patient or a site."""
 
 from __future__ import annotations
 

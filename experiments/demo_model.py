@@ -108,7 +108,8 @@ def evaluation(model: Path, manifests: dict[str, Path]) -> dict[str, Any]:
     seeds = ", ".join(f"{preset}: {seed}" for preset, (_, seed) in TESTING.items())
     return {
         "data": f"{patients} phantom patients of pointpet {__version__} that training has not seen (seeds {seeds}); "
-        f"measured on {machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}. No real scan has been measured.",
+        f"measured on {machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}. "
+        "No real scan has been measured.",
         "command": "python experiments/demo_model.py --work WORK --out src/pointpet/shipped/demo",
         "rows": measure(model, manifests),
     }

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, cross_val_predict
 from sklearn.utils.estimator_checks import check_estimator
 
 import pointpet as pp
@@ -149,7 +150,7 @@ def test_cross_validation_and_search_take_it(cohort, quick, tmp_path):
     labels = np.array([case.label for case in cohort])
     patients = [case.patient_id for case in cohort]
     estimator = pp.WeakDetector(configuration=quick, seed=3, cache=tmp_path)
-    predicted = cross_val_predict(estimator, cohort.cases, labels, groups=patients, cv=GroupKFold(2))
+    predicted = cross_val_predict(estimator, cohort.cases, labels, groups=patients, cv=StratifiedGroupKFold(2))
     assert predicted.shape == (16,)
     search = GridSearchCV(estimator, {"method": ["proposed", "cam_alone"]}, cv=2, refit=False)
     search.fit(cohort.cases, labels)
@@ -159,9 +160,7 @@ def test_cross_validation_and_search_take_it(cohort, quick, tmp_path):
 
 def test_a_configuration_may_be_a_mapping_or_a_file(cohort, tmp_path):
     settings = {"training": {"epochs": 1, "widths": [4] * 8, "input_mm": 8.0}, "prepare": {"pixel_mm": 4.0}}
-    (tmp_path / "c.yaml").write_text(
-        "training: {epochs: 1, widths: [4,4,4,4,4,4,4,4], input_mm: 8.0}\nprepare: {pixel_mm: 4.0}\n"
-    )
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(settings))
     first = pp.WeakDetector(configuration=settings, cache=tmp_path / "p").fit(cohort)
     second = pp.WeakDetector(configuration=tmp_path / "c.yaml", cache=tmp_path / "p").fit(cohort)
     np.testing.assert_array_equal(first.predict_proba(cohort), second.predict_proba(cohort))
@@ -183,7 +182,7 @@ def test_a_model_trained_on_phantoms_says_so(cohort_folder, quick, tmp_path):
 
 def test_wrong_input_is_told(cohort, quick):
     estimator = pp.WeakDetector(configuration=quick)
-    with pytest.raises(CohortError, match="X: must hold cases, got ndarray. Give what read_cohort returns"):
+    with pytest.raises(CohortError, match=r"X: must hold cases, got ndarray\. Give what read_cohort returns"):
         estimator.fit(np.zeros((4, 2)), [0, 1, 0, 1])
     with pytest.raises(CohortError, match="X: must hold cases, got none"):
         estimator.fit([])

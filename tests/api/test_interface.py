@@ -12,7 +12,8 @@ import pointpet as pp
 NAMES = {
     "Case", "Cohort", "Flag", "Lesion", "Mask", "MipPair", "Model", "PetWarning", "Plane", "PointSegmentation",
     "PointpetError", "ScanResult", "SuvSummary", "Volume", "WeakDetector", "__version__", "describe_lesions",
-    "load_model", "project", "read_cohort", "read_mask", "read_pet", "segment_from_point", "suv_statistics", "write_mask",
+    "load_model", "project", "read_cohort", "read_mask", "read_pet", "segment_from_point", "suv_statistics",
+    "write_mask",
 }  # fmt: skip
 
 CALLS = {

@@ -31,7 +31,7 @@ def test_every_setting_says_what_it_means() -> None:
         ("margin", "wide", "over 0"),
         ("tolerance_mm", -1, "at least 0"),
         ("sigma_mm", 0, "over 0"),
-        ("epochs", 0, "at least 1"),
+        ("epochs", -1, "at least 0"),
         ("batch_size", True, "at least 1"),
         ("learning_rate", 0, "over 0"),
         ("weight_decay", -1, "at least 0"),
@@ -53,7 +53,7 @@ def test_a_value_out_of_range_is_refused(name: str, value: object, rule: str) ->
 
 def test_all_faults_are_told_together() -> None:
     with pytest.raises(Faults, match="2 faults") as caught:
-        TrainingSettings(epochs=0, distance="euclid")
+        TrainingSettings(epochs=-1, distance="euclid")
     assert {fault.subject for fault in caught.value.faults} == {"epochs", "distance"}
 
 
@@ -84,3 +84,13 @@ def test_an_unknown_name_of_the_package_is_refused() -> None:
 
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = pointpet.learn.nothing
+
+
+@pytest.mark.parametrize(("views", "epochs"), [(8, 150), (72, 150), (176, 119), (1000, 60)])
+def test_automatic_epochs_follow_the_batches_within_bounds(views: int, epochs: int) -> None:
+    assert TrainingSettings().with_epochs_for(views).epochs == epochs
+
+
+def test_epochs_that_were_asked_for_stay() -> None:
+    settings = TrainingSettings(epochs=3)
+    assert settings.with_epochs_for(8) == settings

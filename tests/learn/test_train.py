@@ -188,3 +188,9 @@ def test_without_a_validation_part_the_last_epoch_counts(synthetic, quick) -> No
 def test_examples_are_checked_first(synthetic, quick) -> None:
     with pytest.raises(TrainingError, match="class liver: needs at least 2 patients"):
         train(synthetic(4), quick(), seed=0, classes=(*CLASSES, "liver"))
+
+
+def test_automatic_epochs_end_in_the_record_and_the_settings(synthetic, quick, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointpet.learn.settings.AUTOMATIC_EPOCHS", (2, 3))
+    network = train(synthetic(4), quick(epochs=0), seed=0, classes=CLASSES)
+    assert network.training["epochs"] == network.settings.epochs == 3

@@ -58,6 +58,7 @@ def train(
     started = time.perf_counter()
     with reproducible(derive_seed(seed, "weights"), settings.threads):
         training, validation = split_validation(views, settings.validation_share, seed)
+        settings = settings.with_epochs_for(len(training))
         task = JointTask(settings, training=training, validation=validation, classes=classes, seed=seed)
         networks = ViewNetworks(settings, len(classes))
         digest = _digest(views, settings, classes, seed)

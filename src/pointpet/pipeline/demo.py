@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pointpet.learn.settings import TrainingSettings
 from pointpet.pipeline.check import CheckReport, check_cohort
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, default_workers
@@ -15,9 +14,6 @@ from pointpet.pipeline.study import StudyOutcome, StudyRequest, run_study
 PATIENTS = 60
 FOLDS = 3
 """Small enough for a few minutes on two cores, large enough to train on."""
-
-EPOCHS = 150
-"""Forty training patients make few batches a pass, and the class is learnt late: the default's 60 are too few."""
 
 METHODS = ("proposed", "cam_alone", "rpet3d", "click41")
 """One of each kind: with clicks, with labels alone, outcome from true masks, a click at test time."""
@@ -42,5 +38,4 @@ def run_demo(
     study = StudyRequest(
         cohort / "cohort.csv", methods=METHODS, folds=FOLDS, seed=seed, workers=workers, overwrite=overwrite
     )
-    configuration = Configuration(training=TrainingSettings(epochs=EPOCHS))
-    return checked, run_study(study, out / "study", configuration, report=stage("study"))
+    return checked, run_study(study, out / "study", Configuration(), report=stage("study"))

@@ -219,7 +219,7 @@ def features_of(cohort, tmp_path):
 
     def compute():
         prepared = prepare_cohort(folder / "cohort.csv", tmp_path / "p", CONFIGURATION.prepare, overwrite=True)
-        return study_features(tmp_path / "s", prepared, ("some",), CONFIGURATION.radiomics)
+        return study_features(tmp_path / "s", prepared, ("some", "other"), CONFIGURATION.radiomics)
 
     return folder, tmp_path / "s", compute
 
@@ -236,6 +236,21 @@ def test_an_empty_mask_has_a_volume_of_0_and_no_other_feature(features_of):
     assert row["mtv_ml"] == 0
     assert np.isnan(row["suv_max"])
     assert tables["true_mask"].case_ids == ("C00", "C01")
+
+
+def test_the_same_mask_of_two_methods_is_described_once(features_of, monkeypatch):
+    folder, study, compute = features_of
+    volume = read_nifti(folder / "images" / "C01.nii.gz", Unit.SUVBW)
+    for method in ("some", "other"):
+        mask = Mask(volume.voxels > 0.7, volume.affine)
+        write_mask(case_folder(study, method, "C01") / "mask.nii.gz", mask, volume.stored)
+    computed, original = [], outcome_features.mask_features
+    monkeypatch.setattr(outcome_features, "mask_features", lambda *a: (computed.append(a), original(*a))[1])
+    tables, failures = compute()
+    assert failures == []
+    assert len(computed) == 3  # Two reference masks, and one for both methods.
+    assert np.array_equal(tables["some"].values, tables["other"].values)
+    assert all((study / "features" / ".cases" / method / "C01.json").is_file() for method in ("some", "other"))
 
 
 def test_a_mask_that_cannot_be_read_is_listed_and_the_others_go_on(features_of):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,36 +76,45 @@ def case_features(task: FeatureTask) -> tuple[dict[str, Mapping[str, float]], li
     case = task.prepared.case
     masks = {name: case_folder(task.study, name, case.case_id) / "mask.nii.gz" for name in task.methods}
     rows: dict[str, Mapping[str, float]] = {}
+    # Methods may come to the same mask (an empty one, or a threshold that two share): described once.
+    by_mask: dict[str, Mapping[str, float]] = {}
     failures = []
     for name, path in masks.items():
         if path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            rows[name], error = attempt(_kept, task, name, digest, lambda p=path: _read(reader, task.prepared, p))
+            load = partial(_read, reader, task.prepared, path)
+            rows[name], error = attempt(_kept, task, name, digest, load, by_mask)
             if error is not None:
                 failures.append(_failure(case.case_id, name, error))
     if case.mask is not None:
         digest = text_digest([_stamp(case.mask), task.prepared.pixel_hash])
         rows[TRUE_MASK], error = attempt(
-            _kept, task, TRUE_MASK, digest, lambda: (reader.volume(task.prepared), reader.mask(task.prepared))
+            _kept, task, TRUE_MASK, digest, lambda: (reader.volume(task.prepared), reader.mask(task.prepared)), by_mask
         )
         if error is not None:
             failures.append(_failure(case.case_id, TRUE_MASK, error))
     return {name: row for name, row in rows.items() if row is not None}, failures
 
 
-def _kept(task: FeatureTask, method: str, mask_digest: str, load: Any) -> Mapping[str, float]:
-    """The features on file where mask, image and settings are the same; computed and filed otherwise."""
+def _kept(
+    task: FeatureTask, method: str, mask_digest: str, load: Any, by_mask: dict[str, Mapping[str, float]]
+) -> Mapping[str, float]:
+    """The features on file, or of another method's equal mask, where image and settings are the same; else computed."""
     path = task.study / "features" / ".cases" / method / f"{task.prepared.case.case_id}.json"
     made_by = [asdict(radiomics_backend()), __version__, feature_columns()]
     digest = text_digest([mask_digest, task.prepared.pixel_hash, asdict(task.settings), made_by])
     if path.is_file():
         known = read_json(path)
         if known["digest"] == digest:
-            return {name: np.nan if value is None else value for name, value in known["features"].items()}
-    volume, mask = load()
-    row = mask_features(volume, mask, task.settings)
+            by_mask[digest] = {name: np.nan if value is None else value for name, value in known["features"].items()}
+            return by_mask[digest]
+    if digest not in by_mask:
+        volume, mask = load()
+        row = mask_features(volume, mask, task.settings)
+        by_mask[digest] = {name: value if np.isfinite(value) else np.nan for name, value in row.items()}
+    row = by_mask[digest]
     write_json(path, {"digest": digest, "features": {k: v if np.isfinite(v) else None for k, v in row.items()}})
-    return {name: value if np.isfinite(value) else np.nan for name, value in row.items()}
+    return row
 
 
 def _read(reader: VolumeReader, prepared: PreparedCase, path: Path) -> tuple[Volume, Mask]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import fft, ndimage
 from scipy.spatial.distance import pdist
 
 from pointpet.core import Lesion, Mask, Volume, require_same_grid
@@ -57,7 +57,7 @@ def describe_lesions(
         GeometryError: the mask lies on another grid.
     """
     require_same_grid("lesions", volume, mask)
-    labels = cc3d.connected_components(mask.voxels.copy(), connectivity=26)  # cc3d takes no read-only array
+    labels = _components(mask)
     lesions = [
         (number, _describe(volume, labels[box] == number, box))
         for number, box in enumerate(ndimage.find_objects(labels), start=1)
@@ -120,10 +120,29 @@ def sphere_means(suv: NDArray, axes_mm: NDArray[np.float64]) -> NDArray[np.float
         suv: (X, Y, Z). axes_mm: (3, 3), one voxel's step along each axis in the columns.
     """
     kernel = _sphere(axes_mm)
-    suv = suv.astype(np.float64)
-    total = signal.fftconvolve(suv, kernel, mode="same") if suv.size > 1 else suv * kernel.max()
-    count = signal.fftconvolve(np.ones_like(suv), kernel, mode="same")
-    return total / np.maximum(np.rint(count), 1.0)
+    return _convolved(suv.astype(np.float64), kernel) / _voxels_within(kernel, suv.shape)
+
+
+def _convolved(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the image's values about each voxel, weighted by a kernel of odd size; nothing lies beyond the image.
+
+    As `scipy.signal.fftconvolve` has it, whose package takes longer to load than a tumour to describe.
+    """
+    size = [fft.next_fast_len(n + k - 1, real=True) for n, k in zip(image.shape, kernel.shape, strict=True)]
+    whole = np.asarray(fft.irfftn(fft.rfftn(image, size) * fft.rfftn(kernel, size), size))
+    return whole[tuple(slice(k // 2, k // 2 + n) for n, k in zip(image.shape, kernel.shape, strict=True))]
+
+
+def _voxels_within(kernel: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """How many of the kernel's voxels an image of `shape` has about each of its voxels."""
+    # Away from the border they are all there: an image as large as the kernel has every case.
+    small = tuple(min(n, k) for n, k in zip(shape, kernel.shape, strict=True))
+    count = np.rint(_convolved(np.ones(small), kernel))
+    places = []
+    for n, k in zip(shape, small, strict=True):
+        steps = np.arange(n)
+        places.append(np.maximum(np.minimum(steps, k // 2), k - (n - steps)))
+    return np.maximum(count[np.ix_(*places)], 1.0)
 
 
 def _sphere(axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,6 +151,16 @@ def _sphere(axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     reach = np.floor(PEAK_RADIUS_MM * np.linalg.norm(np.linalg.inv(axes_mm), axis=1)).astype(int)
     steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1)
     return (np.linalg.norm(steps @ axes_mm.T, axis=-1) <= PEAK_RADIUS_MM).astype(np.float64)
+
+
+def _components(mask: Mask) -> NDArray:
+    """(X, Y, Z) number of each voxel's component from 1, found in the mask's box: most of a scan is none of it."""
+    labels = np.zeros(mask.voxels.shape, np.uint32)
+    if mask.voxels.any():
+        box = ndimage.find_objects(mask.voxels.view(np.uint8))[0]
+        # cc3d takes no read-only array.
+        labels[box] = cc3d.connected_components(mask.voxels[box].copy(), connectivity=26)
+    return labels
 
 
 def _describe(volume: Volume, region: NDArray[np.bool_], box: tuple[slice, ...]) -> Lesion:

@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pointpet.cli import page
 from pointpet.cli.console import Console
-from pointpet.core import MissingExtraError, OutputError
+from pointpet.core import MissingExtraError, OutputError, Volume
+from pointpet.io.nifti import write_volume
 from pointpet.web.address import Address
 
 RUN = "from pointpet.cli.main import run; run()"
@@ -61,3 +63,19 @@ def test_a_folder_without_results_ends_it(tmp_path: Path):
     command = [sys.executable, "-c", RUN, "view", str(tmp_path), "--no-browser"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, "holds no results" in ended.stderr) == (1, True)
+
+
+def test_the_first_scan_waits_for_no_library_that_it_does_not_need(tmp_path: Path):
+    write_volume(tmp_path / "p.nii.gz", Volume(np.ones((4, 4, 4), np.float32), np.diag([4.0, 4.0, 4.0, 1.0])))
+    cohort = tmp_path / "cohort.csv"
+    cohort.write_text("case_id,pet,pet_units\nP1,p.nii.gz,suv\n")
+    code = """
+import sys
+from pathlib import Path
+from pointpet.pipeline.annotate import AnnotationSession
+session = AnnotationSession(Path(sys.argv[1]))
+session.scans.scan(session.start)
+print(*(name for name in ("scipy.stats", "skimage", "fastapi", "torch") if name in sys.modules))
+"""
+    answer = subprocess.run([sys.executable, "-c", code, str(cohort)], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == ""

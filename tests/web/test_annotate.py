@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pointpet.pipeline import browse
 from pointpet.pipeline.annotate import AnnotationSession
 from pointpet.web.annotate import Windows, annotate_application
+from pointpet.web.application import read_assets
 
 FIRST, SECOND = (40.0, 10.0, 240.0), (-32.0, -22.0, 172.0)
 PIXEL, TOP_LEFT = 2.0, (95.0, 87.0, 337.0)
@@ -80,6 +84,19 @@ def test_the_page_and_its_files_are_served_and_nothing_else(client: Any):
         assert client.get(f"/assets/{name}").status_code == 200
     for name in ("../annotate.py", "%2e%2e%2fannotate.py", "missing.js", "..%2f..%2fpyproject.toml"):
         assert client.get(f"/assets/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["annotate", "view"])
+def test_every_module_is_asked_for_with_the_page_and_not_one_after_another(name: str):
+    assets = {file: content.decode() for file, (content, _) in read_assets().items()}
+    found, todo = set(), [f"{name}.js"]
+    while todo:
+        imported = set(re.findall(r'from "\./([\w-]+\.js)"', assets[todo.pop()])) - found
+        found |= imported
+        todo += imported
+    preloaded = re.findall(r'rel="modulepreload" href="/assets/([\w-]+\.js)"', assets[f"{name}.html"])
+    assert len(found) > 5
+    assert sorted(preloaded) == sorted(found - {f"{name}.js"})
 
 
 def test_nothing_on_the_pages_comes_from_elsewhere(client: Any):
@@ -158,6 +175,18 @@ def test_a_resting_mouse_begins_the_outline_and_saves_nothing(client_of: Any, co
     assert list(session.outlines._made) == begun  # the click's outline was found
     assert client.post("/api/cases/P2/foresee", json={**place, "row": -9}).status_code == 422
     assert client.post("/api/cases/P9/foresee", json=place).status_code == 404
+
+
+def test_the_first_pictures_let_the_outlines_libraries_load(client_of: Any, cohort: Path, until: Any, monkeypatch: Any):
+    outlined, original = [], browse.lesion_at
+    monkeypatch.setattr(browse, "lesion_at", lambda scan, point: (outlined.append(scan.case_id), original(scan, point)))
+    client = client_of(annotate_application(AnnotationSession(cohort)))
+    assert outlined == []
+    for case_id in ("P2", "P3", "P2"):
+        assert client.get(f"/api/cases/{case_id}/mips").status_code == 200
+    until(lambda: outlined == ["P2"])
+    time.sleep(0.2)
+    assert outlined == ["P2"]
 
 
 def test_a_failed_outline_is_tried_again(client: Any):

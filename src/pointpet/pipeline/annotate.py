@@ -98,15 +98,12 @@ class AnnotationSession:
         return sorted({state.annotation.label for state in self.states()} - {""})
 
     def warm_up(self) -> None:
-        """Read the first case and outline something in it, so that the page waits for neither scan nor library."""
+        """Begin to read the first case, so that the page does not wait for the scan."""
 
         def read() -> None:
             # The page asks again and is told what is wrong.
             with suppress(PointpetError):
-                scan = self.scans.scan(self.start)
-                if scan.volume is not None:
-                    middle = scan.volume.grid.world(np.array(scan.volume.grid.shape) // 2)[0]
-                    self.outlines.begin(scan, middle)
+                self.scans.scan(self.start)
 
         Thread(target=read, daemon=True).start()
 

@@ -155,6 +155,19 @@ class Outlines:
         self._lock = Lock()
         self._made: OrderedDict[tuple[str, tuple[float, ...]], Future[Outlined]] = OrderedDict()
         self._makers = ThreadPoolExecutor(OUTLINERS, thread_name_prefix="outline")
+        self._warm = False
+
+    def warm_up(self, read: Callable[[], Scan]) -> None:
+        """Begin to outline anything of a scan, once, so that the first click does not wait for libraries.
+
+        Returns at once. To be called when the first pictures are out: what loads in the background slows what is in
+        front.
+        """
+        with self._lock:
+            if self._warm:
+                return
+            self._warm = True
+        self._makers.submit(_outline_anything, read)
 
     def begin(self, scan: Scan, point_mm: Sequence[float] | NDArray) -> Future[Outlined]:
         """Start `lesion_at` for the point, or find the one that was started before."""
@@ -176,6 +189,12 @@ class Outlines:
             GeometryError: it lies outside the volume, or the scan has none.
         """
         return self.begin(scan, point_mm).result()
+
+
+def _outline_anything(read: Callable[[], Scan]) -> None:
+    scan = read()
+    if scan.volume is not None:
+        lesion_at(scan, scan.volume.grid.world(np.array(scan.volume.grid.shape) // 2)[0])
 
 
 def frame_of(mips: MipPair) -> dict[str, Any]:

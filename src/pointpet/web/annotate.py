@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import BackgroundTasks, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -118,9 +118,10 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
         )
 
     @app.get("/api/cases/{case_id}/mips")
-    def mips(case_id: str) -> Response:
+    def mips(case_id: str, later: BackgroundTasks) -> Response:
         known(case_id)
         scan = session.scans.scan(case_id)
+        later.add_task(session.outlines.warm_up, lambda: scan)
         pictures = {plane.value: scan.mips.picture(plane) for plane in scan.mips.planes}
         return packed({"id": case_id, "frame": frame_of(scan.mips), "warnings": list(scan.warnings)}, pictures)
 

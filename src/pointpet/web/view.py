@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Response
+from fastapi import BackgroundTasks, FastAPI, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pointpet.core import Plane
 from pointpet.pipeline.browse import (
+    Outlines,
     frame_grid,
     frame_of,
-    lesion_at,
     mask_contours,
     point_of_click,
     slice_contours,
@@ -38,6 +38,7 @@ class ReviewBody(BaseModel):
 def view_application(folder: ResultFolder) -> FastAPI:
     """The application for one folder of results."""
     app = new_application("view.html")
+    outlines = Outlines()
     known = {method: {entry["id"] for entry in folder.entries(method)} for method in folder.methods}
 
     def require(method: str, case_id: str) -> None:
@@ -110,9 +111,10 @@ def view_application(folder: ResultFolder) -> FastAPI:
         return folder.save(method, case_id, Review(body.verdict, body.point, body.comment.strip()))
 
     @app.get("/api/cases/{case_id}/mips")
-    def mips(case_id: str) -> Response:
+    def mips(case_id: str, later: BackgroundTasks) -> Response:
         require_images(case_id)
         pair = folder.scans.mips(case_id)
+        later.add_task(outlines.warm_up, lambda: folder.scans.scan(case_id))
         return packed({"id": case_id, "frame": frame_of(pair)}, {p.value: pair.picture(p) for p in pair.planes})
 
     @app.get("/api/cases/{case_id}/thumbnail")
@@ -128,6 +130,6 @@ def view_application(folder: ResultFolder) -> FastAPI:
     @app.get("/api/cases/{case_id}/lesion")
     def lesion(case_id: str, x: Coordinate, y: Coordinate, z: Coordinate) -> Response:
         require_images(case_id)
-        return packed(*lesion_at(folder.scans.scan(case_id), (x, y, z)))
+        return packed(*outlines.get(folder.scans.scan(case_id), (x, y, z)))
 
     return app

@@ -68,7 +68,12 @@ function startCorrection() {
 
 export async function correctAt(point) {
   view.corrects = false;
-  if (await send(session.method, session.current, { verdict: "corrected", point, comment: typed() })) showCorrected(point);
+  const drawn = showCorrected(point); // under the click, while it is being saved
+  const saved = await send(session.method, session.current, { verdict: "corrected", point, comment: typed() });
+  await drawn;
+  if (saved) return;
+  view.corrected = null;
+  actions.draw();
 }
 
 export async function showCorrected([x, y, z]) {

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from skimage.measure import grid_points_in_poly
 
 from pointpet.core import Grid, ImageReadError, Mask
 from pointpet.image.suv_header import Attribute
@@ -140,6 +139,8 @@ def _planes(heights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _inside(polygon: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """(U, V) bool: pixel centres inside one polygon (N, 2), in pixels, by the even-odd rule."""
+    from skimage.measure import grid_points_in_poly  # loads slowly, and few cohorts have an RTSTRUCT
+
     inside = np.zeros(shape, bool)
     low = np.maximum(np.floor(polygon.min(axis=0)).astype(int), 0)
     high = np.minimum(np.ceil(polygon.max(axis=0)).astype(int) + 1, shape)

@@ -129,7 +129,8 @@ def _convolved(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArr
     As `scipy.signal.fftconvolve` has it, whose package takes longer to load than a tumour to describe.
     """
     size = [fft.next_fast_len(n + k - 1, real=True) for n, k in zip(image.shape, kernel.shape, strict=True)]
-    whole = np.asarray(fft.irfftn(fft.rfftn(image, size) * fft.rfftn(kernel, size), size))
+    spectra = [np.asarray(fft.rfftn(values, size)) for values in (image, kernel)]
+    whole = np.asarray(fft.irfftn(spectra[0] * spectra[1], size))
     return whole[tuple(slice(k // 2, k // 2 + n) for n, k in zip(image.shape, kernel.shape, strict=True))]
 
 

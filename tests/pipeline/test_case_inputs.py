@@ -5,6 +5,7 @@ import pytest
 
 from pointpet.core import Case, ImageReadError, Mask, MipPair, ModelError, Plane
 from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.mip_files import write_mips
 from pointpet.io.nifti import write_mask
 from pointpet.methods.base import Given
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
@@ -14,12 +15,15 @@ from pointpet.pipeline.prepare import PreparedCase, read_case_volume
 MIPS = MipPair(np.ones((4, 6)), np.ones((5, 6)), 2.0, np.zeros(3))
 
 
-def prepared(**values) -> PreparedCase:
-    return PreparedCase(Case("C1", **values), MIPS, "hash")
+def prepared(folder, mips=MIPS, **values) -> PreparedCase:
+    write_mips(folder / "C1.npz", mips)
+    return PreparedCase(Case("C1", **values), folder / "C1.npz", "hash")
 
 
 def test_nothing_passes_that_a_method_does_not_declare(tmp_path):
-    case = prepared(pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz")
+    case = prepared(
+        tmp_path, pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz"
+    )
     seen = case_input(case, frozenset(), VolumeReader())
     assert seen.label is None
     assert seen.points_mm.shape == (0, 3)
@@ -29,7 +33,9 @@ def test_nothing_passes_that_a_method_does_not_declare(tmp_path):
 
 
 def test_what_is_declared_passes(tmp_path):
-    case = prepared(pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz")
+    case = prepared(
+        tmp_path, pet=tmp_path, label="lung", points_mm=np.array([[2.0, 4.0, 6.0]]), mask=tmp_path / "m.nii.gz"
+    )
     seen = case_input(case, frozenset(Given), VolumeReader())
     assert seen.label == "lung"
     assert seen.points_mm.tolist() == [[2.0, 4.0, 6.0]]
@@ -40,12 +46,9 @@ def test_what_is_declared_passes(tmp_path):
     assert seen.pixels[Plane.SAGITTAL].tolist() == [[2.0, 2.0]]
 
 
-def test_pixel_points_of_ready_made_pictures_pass_as_they_are():
-    case = PreparedCase(
-        Case("C1", pixel_points={Plane.CORONAL: np.array([[3.0, 1.0]])}),
-        MipPair(np.ones((4, 6)), None, 1.0),
-        "hash",
-    )
+def test_pixel_points_of_ready_made_pictures_pass_as_they_are(tmp_path):
+    pixels = {Plane.CORONAL: np.array([[3.0, 1.0]])}
+    case = prepared(tmp_path, MipPair(np.ones((4, 6)), None, 1.0), pixel_points=pixels)
     seen = case_input(case, frozenset({Given.POINT}), VolumeReader())
     assert seen.pixels[Plane.CORONAL].tolist() == [[3.0, 1.0]]
     assert seen.load_volume is None

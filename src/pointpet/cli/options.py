@@ -12,6 +12,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print details.")
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the output folder holds.")]
 Seed = Annotated[int, typer.Option("--seed", help="Enters every random choice.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Processes that work side by side.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="Instead of --workers: a Dask scheduler, tcp://HOST:8786 or its scheduler file; see docs/cluster.md.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", exists=True, dir_okay=False, help="YAML file; see `pointpet config`."),
@@ -25,6 +33,19 @@ Units = Annotated[
 Formats = Annotated[
     str, typer.Option("--formats", metavar="A,B", help="nifti, dicom-seg, rtstruct; the last two for DICOM input.")
 ]
+
+
+def workforce(workers: int, scheduler: str | None) -> int | str:
+    """Who works, from `--workers` and `--scheduler`.
+
+    Raises:
+        BadParameter: both are given.
+    """
+    if scheduler is None:
+        return workers
+    if workers != 1:
+        raise typer.BadParameter("give either --workers or --scheduler", param_hint="--scheduler")
+    return scheduler
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pointpet.cli.console import Console
-from pointpet.cli.options import Formats, Overwrite, Quiet, Units, Verbose, Workers, listed
+from pointpet.cli.options import Formats, Overwrite, Quiet, Scheduler, Units, Verbose, Workers, listed, workforce
 
 NAME = "predict"
 
@@ -23,6 +23,7 @@ def command(
     units: Units = None,
     formats: Formats = "nifti",
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -31,6 +32,7 @@ def command(
     from pointpet.cli.failures import exit_partial
     from pointpet.pipeline.predict import predict_inputs
 
+    team = workforce(workers, scheduler)
     console = Console(quiet=quiet, verbose=verbose)
     with console.progress("predict") as report:
         outcome = predict_inputs(
@@ -40,7 +42,7 @@ def command(
             units=units,
             formats=listed(formats),
             overwrite=overwrite,
-            workers=workers,
+            workers=team,
             report=report,
         )
     if outcome.phantom_trained:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pointpet.cli.console import Console
-from pointpet.cli.options import CohortFile, ConfigFile, Overwrite, Quiet, Verbose, Workers
+from pointpet.cli.options import CohortFile, ConfigFile, Overwrite, Quiet, Scheduler, Verbose, Workers, workforce
 
 NAME = "quantify"
 
@@ -28,6 +28,7 @@ def command(
     ] = None,
     config: ConfigFile = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -37,12 +38,11 @@ def command(
     from pointpet.pipeline.config import load_configuration
     from pointpet.pipeline.quantify import quantify_cohort
 
+    team = workforce(workers, scheduler)
     console = Console(quiet=quiet, verbose=verbose)
     settings = load_configuration(config).radiomics
     with console.progress("quantify") as report:
-        outcome = quantify_cohort(
-            cohort, out, settings, masks=masks, overwrite=overwrite, workers=workers, report=report
-        )
+        outcome = quantify_cohort(cohort, out, settings, masks=masks, overwrite=overwrite, workers=team, report=report)
     if outcome.rows and not quiet:
         shown = ["case_id", "lesion_count", "suv_max", "suv_mean", "suv_peak", "mtv_ml", "tlg_g", "dmax_mm"]
         console.table(shown, outcome.rows)

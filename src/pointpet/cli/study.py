@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from pointpet.cli.console import Console
-from pointpet.cli.options import CohortFile, ConfigFile, Overwrite, Quiet, Seed, Verbose, Workers, listed
+from pointpet.cli.options import (
+    CohortFile,
+    ConfigFile,
+    Overwrite,
+    Quiet,
+    Scheduler,
+    Seed,
+    Verbose,
+    Workers,
+    listed,
+    workforce,
+)
 
 NAME = "study"
 
@@ -26,6 +37,7 @@ def command(
         bool, typer.Option("--annotation-budget", help="Also draw Dice against annotation effort: few patients to all.")
     ] = False,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -35,8 +47,9 @@ def command(
     from pointpet.pipeline.config import load_configuration
     from pointpet.pipeline.study import StudyRequest, run_study
 
+    team = workforce(workers, scheduler)
     console = Console(quiet=quiet, verbose=verbose)
-    request = StudyRequest(cohort, listed(methods), folds, seed, workers, overwrite, annotation_budget)
+    request = StudyRequest(cohort, listed(methods), folds, seed, team, overwrite, annotation_budget)
     with console.progress("study") as report:
         outcome = run_study(request, out, load_configuration(config), report=report)
     print_tables(console, out)

@@ -3,6 +3,7 @@
 from pointpet.core.acquisition import Acquisition
 from pointpet.core.cohort import Case, Cohort, text_digest
 from pointpet.core.errors import (
+    ClusterError,
     CohortError,
     ConfigError,
     Faults,
@@ -14,6 +15,7 @@ from pointpet.core.errors import (
     PointpetError,
     SuvError,
     TrainingError,
+    WorkerError,
 )
 from pointpet.core.features import FeatureTable
 from pointpet.core.folds import Fold, FoldResult
@@ -28,6 +30,7 @@ __all__ = [
     "Acquisition",
     "ActivationMap",
     "Case",
+    "ClusterError",
     "Cohort",
     "CohortError",
     "ConfigError",
@@ -53,6 +56,7 @@ __all__ = [
     "TurnedMips",
     "Unit",
     "Volume",
+    "WorkerError",
     "derive_seed",
     "from_picture",
     "generator",

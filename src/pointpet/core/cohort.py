@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -121,10 +122,11 @@ class Cohort:
         return iter(self.cases)
 
     def __getitem__(self, case_id: str) -> Case:
-        for case in self.cases:
-            if case.case_id == case_id:
-                return case
-        raise KeyError(case_id)
+        return self._by_id[case_id]
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Case]:
+        return {case.case_id: case for case in self.cases}
 
     @property
     def classes(self) -> tuple[str, ...]:

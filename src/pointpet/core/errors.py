@@ -67,6 +67,14 @@ class MissingExtraError(PointpetError):
     """An optional dependency that the asked-for work needs is not installed."""
 
 
+class WorkerError(PointpetError):
+    """A task that ended without an answer, since its worker process died."""
+
+
+class ClusterError(PointpetError):
+    """A cluster that cannot be reached, was lost, or whose workers are unfit for the task."""
+
+
 class Faults(PointpetError):
     """Several faults found in one pass, reported together.
 

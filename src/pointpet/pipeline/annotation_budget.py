@@ -29,7 +29,7 @@ from pointpet.io.artefacts import read_json, write_csv
 from pointpet.methods.base import Given, Method, Supervision
 from pointpet.pipeline.config import AnnotationBudgetSettings, Configuration
 from pointpet.pipeline.fold import FoldTask, case_folder, run_fold
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 
 FOLDER = "annotation_budget"
 TABLE = "annotation_budget.csv"
@@ -108,7 +108,7 @@ class BudgetStage:
         )
 
 
-def run_budget(stage: BudgetStage, *, workers: int = 1, report: Report = silent) -> list[dict[str, Any]]:
+def run_budget(stage: BudgetStage, *, workers: Workers = 1, report: Report = silent) -> list[dict[str, Any]]:
     """Train and test every size, and write tables/annotation_budget.csv.
 
     Returns:

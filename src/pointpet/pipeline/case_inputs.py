@@ -8,7 +8,7 @@ from functools import lru_cache
 from pointpet.core import Mask, Volume
 from pointpet.methods.base import CaseInput, Given
 from pointpet.pipeline.inputs import read_case_mask
-from pointpet.pipeline.prepare import PreparedCase, read_case_volume
+from pointpet.pipeline.prepare import PreparedCase, case_pixels, read_case_volume
 
 
 class VolumeReader:
@@ -32,7 +32,7 @@ class VolumeReader:
 
 def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeReader) -> CaseInput:
     """Build what a method may see of `prepared`: the PET and its MIPs, and of the annotation only what is `given`."""
-    case = prepared.case
+    case, mips = prepared.case, prepared.mips
     load_volume: Callable[[], Volume] | None = None
     if case.pet is not None:
         load_volume = lambda: reader.volume(prepared)  # noqa: E731
@@ -41,10 +41,10 @@ def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeRe
     return CaseInput(
         case_id=case.case_id,
         patient_id=case.patient_id,
-        mips=prepared.mips,
+        mips=mips,
         load_turned=prepared.turned,
         load_volume=load_volume,
         label=case.label if Given.LABEL in given else None,
-        **({"points_mm": case.points_mm, "pixels": prepared.pixels()} if shows_point else {}),
+        **({"points_mm": case.points_mm, "pixels": case_pixels(case, mips)} if shows_point else {}),
         load_mask=(lambda: reader.mask(prepared)) if shows_mask else None,
     )

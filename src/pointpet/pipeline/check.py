@@ -16,7 +16,7 @@ from pointpet.io.mip_files import read_mip_pictures
 from pointpet.io.pet import PetReading
 from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
 from pointpet.pipeline.inputs import read_case, read_case_mask
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.prepare import require_points_inside
 
 
@@ -40,7 +40,9 @@ class CheckReport:
         return asdict(self)
 
 
-def check_cohort(cohort_path: Path, *, strict: bool = False, workers: int = 1, report: Report = silent) -> CheckReport:
+def check_cohort(
+    cohort_path: Path, *, strict: bool = False, workers: Workers = 1, report: Report = silent
+) -> CheckReport:
     """Read manifest, images and masks; nothing is written.
 
     Args:

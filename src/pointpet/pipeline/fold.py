@@ -48,20 +48,20 @@ class FoldTask:
         return {prepared.case.case_id: prepared for prepared in self.prepared.cases}
 
 
-def run_fold(task: FoldTask) -> list[dict[str, str]]:
+def run_fold(task: FoldTask) -> list[dict[str, Any]]:
     """Run all methods of one fold; what is already on disk is kept.
 
     Returns:
         Failures: case_id, stage, method, code, message.
     """
     reader = VolumeReader()
-    failures: list[dict[str, str]] = []
+    failures: list[dict[str, Any]] = []
     fitted: dict[str, tuple[Method, FittedMethod]] = {}
     for name in task.methods:
         method = task.configuration.method(name)
         model, error = attempt(_fit, task, method, reader)
         if error is not None:
-            failures.append(_failure("", "train", name, error, fold=task.fold.number))
+            failures.append(failure("", "train", name, error, fold=task.fold.number))
         else:
             fitted[name] = (method, model)
     for case_id in task.fold.test:
@@ -71,7 +71,7 @@ def run_fold(task: FoldTask) -> list[dict[str, str]]:
                 continue
             _, error = attempt(_test_case, task, method, model, task.by_id[case_id], reader)
             if error is not None:
-                failures.append(_failure(case_id, "predict", name, error, fold=task.fold.number))
+                failures.append(failure(case_id, "predict", name, error, fold=task.fold.number))
     return failures
 
 
@@ -85,7 +85,8 @@ def model_folder(study: Path, method: str, fold: int) -> Path:
     return study / "models" / method / f"fold_{fold}"
 
 
-def _failure(case_id: str, stage: str, method: str, error: PointpetError, *, fold: int) -> dict[str, Any]:
+def failure(case_id: str, stage: str, method: str, error: PointpetError, *, fold: int) -> dict[str, Any]:
+    """An entry of a study's list of failures; `case_id` blank where training failed."""
     return {
         "case_id": case_id,
         "stage": stage,
@@ -130,20 +131,21 @@ def _test_case(
     task: FoldTask, method: Method, fitted: FittedMethod, prepared: PreparedCase, reader: VolumeReader
 ) -> None:
     """Predict, measure and write. The reference is read after the prediction is made, and only to measure it."""
+    mips = prepared.mips
     prediction = fitted.predict(case_input(prepared, method.supervision.testing, reader))
     truth = reader.mask(prepared) if prepared.case.mask is not None else None
     if truth is not None:
-        truth_pictures = project_mask(truth, pixel_mm=prepared.mips.pixel_mm)
+        truth_pictures = project_mask(truth, pixel_mm=mips.pixel_mm)
     else:
         truth_pictures = read_picture_masks(prepared.case)
-    pictures = predicted_pictures_of(prediction, prepared.mips)
+    pictures = predicted_pictures_of(prediction, mips)
     measures = measure_case(
         prediction,
         truth,
         truth_pictures,
         predicted_pictures=pictures,
         lesion_free=prepared.case.label in task.lesion_free,
-        pixel_mm=prepared.mips.pixel_mm,
+        pixel_mm=mips.pixel_mm,
     )
     lesions = ()
     if prediction.mask is not None:
@@ -153,7 +155,7 @@ def _test_case(
     write_prediction(
         folder,
         prediction,
-        prepared.mips,
+        mips,
         pictures,
         stored=stored,
         keep_maps=task.configuration.study.keep_maps,

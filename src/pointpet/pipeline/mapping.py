@@ -1,13 +1,10 @@
-"""A map over cases or folds: in this process or in several, one failure never stopping the rest."""
+"""A map over cases or folds: in this process, in several, or on a cluster; one failure never stops the rest."""
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from pointpet.core import PointpetError
@@ -15,6 +12,9 @@ from pointpet.core import PointpetError
 Item = TypeVar("Item")
 Report = Callable[[int, int, str], None]
 """Called with (done, total, message) as work goes on."""
+
+Workers = int | str
+"""Who works: a number of processes on this machine, or the address of a Dask scheduler."""
 
 
 def silent(done: int, total: int, message: str) -> None:
@@ -54,55 +54,42 @@ def map_tasks(
     function: Callable[[Item], Any],
     items: Sequence[Item],
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
     describe: Callable[[Item], str] = str,
 ) -> Iterator[tuple[Item, Any, PointpetError | None]]:
     """Yield (item, result, error) as tasks end: in order with one worker, as completed with more.
 
-    Processes are spawned, not forked: torch's thread pools do not survive a fork. `function` must be importable.
+    Args:
+        function: importable, so that other processes find it.
+        items: what it is called with; what is under way at a time does not grow with their number.
+        workers: processes here, or a Dask scheduler's address.
+        report: told of each task that ends (one worker: that begins). describe: what it is told.
+
+    Raises:
+        ClusterError: no scheduler at the address, or it is lost on the way.
     """
     total = len(items)
-    if workers <= 1 or total <= 1:
+    if not total or (isinstance(workers, int) and (workers <= 1 or total <= 1)):
         for done, item in enumerate(items):
             report(done, total, describe(item))
             yield (item, *attempt(function, item))
         report(total, total, "")
         return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _one_thread_each(),
-        ProcessPoolExecutor(min(workers, total), mp_context=context, initializer=_start_worker) as pool,
-    ):
-        futures = {pool.submit(attempt, function, item): item for item in items}
-        report(0, total, "")
-        for done, future in enumerate(as_completed(futures), start=1):
-            item = futures[future]
-            report(done, total, describe(item))
-            yield (item, *future.result())
+    report(0, total, "")
+    for done, (item, result, error) in enumerate(_elsewhere(partial(attempt, function), items, workers), start=1):
+        report(done, total, describe(item))
+        yield item, result, error
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Have processes started in this block keep to one thread each: several share the cores.
+def _elsewhere(
+    task: Callable[[Item], tuple[Any, PointpetError | None]], items: Sequence[Item], workers: Workers
+) -> Iterator[tuple[Item, Any, PointpetError | None]]:
+    """Run the tasks in other processes; the modules that start them are loaded only here."""
+    if isinstance(workers, str):
+        from pointpet.pipeline.cluster import run_on_cluster
 
-    Set here and not in the child, whose numerical libraries read it while they are loaded, before any of our code runs;
-    with a pool of threads in every process the threads spend their time waiting for each other.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        return run_on_cluster(task, items, workers)
+    from pointpet.pipeline.processes import run_in_processes
 
-
-def _start_worker() -> None:
-    """Send the worker's log messages where the parent's go."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("pointpet").setLevel(os.environ.get("POINTPET_LOG_LEVEL", "WARNING"))
+    return run_in_processes(task, items, min(workers, len(items)))

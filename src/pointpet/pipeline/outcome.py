@@ -13,7 +13,7 @@ from pointpet.core import Case, Cohort, FeatureTable, Fold, MissingExtraError
 from pointpet.methods.rpet3d import OutcomeNetwork
 from pointpet.outcome.settings import OutcomeSettings
 from pointpet.pipeline.config import Configuration
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outcome_features import TRUE_MASK, study_features
 from pointpet.pipeline.outcome_networks import NetworkTask, Patches, run_network_task, study_patches
 from pointpet.pipeline.outcome_tasks import OutcomeTask, Rows, run_outcome_task
@@ -129,7 +129,7 @@ class OutcomeStage:
         )
 
 
-def run_outcomes(stage: OutcomeStage, *, workers: int = 1, report: Report = silent) -> OutcomeResults:
+def run_outcomes(stage: OutcomeStage, *, workers: Workers = 1, report: Report = silent) -> OutcomeResults:
     """Predict every endpoint of every class from each method's own masks, in the study's own folds.
 
     The mask of a training case comes from the fold that tested it, so that masks of training and test cases are alike:
@@ -175,7 +175,7 @@ def _without_library(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     return questions
 
 
-def _ask_networks(stage: OutcomeStage, results: OutcomeResults, workers: int, report: Report) -> None:
+def _ask_networks(stage: OutcomeStage, results: OutcomeResults, workers: Workers, report: Report) -> None:
     """Endpoints by the networks; their survival is not asked."""
     tasks = []
     for network in stage.networks:
@@ -190,7 +190,7 @@ def _answer(
     function: Callable[[Any], dict[str, Rows]],
     tasks: Sequence[OutcomeTask] | Sequence[NetworkTask],
     results: OutcomeResults,
-    workers: int,
+    workers: Workers,
     report: Report,
 ) -> None:
     """Run the tasks and gather their rows in the tasks' order, whichever ends first."""

@@ -17,7 +17,7 @@ from pointpet.io.artefacts import read_json, write_csv, write_json
 from pointpet.io.nifti import read_mask
 from pointpet.pipeline.case_inputs import VolumeReader
 from pointpet.pipeline.fold import case_folder
-from pointpet.pipeline.mapping import Report, attempt, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, attempt, map_tasks, silent
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
 from pointpet.pipeline.quantify import describe_columns, feature_columns, mask_features
 from pointpet.quantify.radiomics import RadiomicsSettings, radiomics_backend
@@ -42,7 +42,7 @@ def study_features(
     methods: Sequence[str],
     settings: RadiomicsSettings,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
 ) -> tuple[dict[str, FeatureTable], list[dict[str, Any]]]:
     """Features of each method's masks and of the reference masks; what is known of an unchanged mask is kept.

@@ -19,7 +19,7 @@ from pointpet.methods.rpet3d import MODEL, OutcomeNetwork, RpetSettings, tumour_
 from pointpet.outcome.endpoint import CaseOutcome
 from pointpet.pipeline.case_inputs import VolumeReader
 from pointpet.pipeline.fold import case_folder
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outcome_tasks import Rows, case_rows
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
 
@@ -68,7 +68,7 @@ class NetworkTask:
 
 
 def study_patches(
-    study: Path, prepared: PreparedCohort, network: OutcomeNetwork, *, workers: int = 1, report: Report = silent
+    study: Path, prepared: PreparedCohort, network: OutcomeNetwork, *, workers: Workers = 1, report: Report = silent
 ) -> tuple[Patches, Rows]:
     """Patches of every case that has a mask, by case id in the cohort's order, and what failed."""
     tasks = [PatchTask(study, case, network) for case in prepared.cases if case.case.pet is not None]

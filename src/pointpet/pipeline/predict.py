@@ -22,7 +22,7 @@ from pointpet.methods.base import CaseInput, FittedMethod
 from pointpet.methods.registry import build_method
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
@@ -61,7 +61,7 @@ def predict_inputs(
     units: str | None = None,
     formats: Sequence[str] = ("nifti",),
     overwrite: bool = False,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
 ) -> PredictOutcome:
     """Predict every input and write OUT/summary.csv and OUT/CASE/.

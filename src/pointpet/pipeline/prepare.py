@@ -19,6 +19,7 @@ from pointpet.core import (
     GeometryError,
     MipPair,
     ModelError,
+    OutputError,
     Plane,
     PointpetError,
     TurnedMips,
@@ -31,7 +32,7 @@ from pointpet.io.mip_files import read_mip_pictures, read_mips, read_turned, wri
 from pointpet.io.pet import PetReading, read_pet, sidecar_path
 from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.project import project, turned_mips
 from pointpet.project.mips import Interpolation
@@ -44,31 +45,38 @@ FORMAT_VERSION = 3
 
 @dataclass(frozen=True, eq=False)
 class PreparedCase:
-    """A case with its MIPs.
+    """A case and where its MIPs are: they are read when they are asked for, so that a cohort's do not fill the memory.
 
     Args:
+        mips_path: file of the MIPs.
         pixel_hash: hash of the image's voxels: the same scan has it under any name.
         facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
         turned_path: file of the MIPs of the turned patient; None where there are none.
     """
 
     case: Case
-    mips: MipPair
+    mips_path: Path
     pixel_hash: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     turned_path: Path | None = None
+
+    @property
+    def mips(self) -> MipPair:
+        """MIPs, read from disk each time."""
+        return read_mips(self.mips_path)
 
     def turned(self) -> tuple[TurnedMips, ...]:
         """MIPs of the turned patient, read from disk: only training needs them."""
         return () if self.turned_path is None else read_turned(self.turned_path)
 
-    def pixels(self) -> dict[Plane, np.ndarray]:
-        """Plane to (N, 2) fractional (row, column) of the case's points in the MIPs."""
-        if self.case.pixel_points:
-            return {plane: np.asarray(points) for plane, points in self.case.pixel_points.items()}
-        if not len(self.case.points_mm) or self.mips.origin_mm is None:
-            return {}
-        return {plane: self.mips.pixels(plane, self.case.points_mm) for plane in self.mips.planes}
+
+def case_pixels(case: Case, mips: MipPair) -> dict[Plane, np.ndarray]:
+    """Plane to (N, 2) fractional (row, column) of the case's points in its MIPs."""
+    if case.pixel_points:
+        return {plane: np.asarray(points) for plane, points in case.pixel_points.items()}
+    if not len(case.points_mm) or mips.origin_mm is None:
+        return {}
+    return {plane: mips.pixels(plane, case.points_mm) for plane in mips.planes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,7 @@ def prepare_cohort(
     settings: PrepareSettings,
     *,
     overwrite: bool = False,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
 ) -> PreparedCohort:
     """Project every case of a manifest; cases already done, and unchanged since, are not read again.
@@ -111,7 +119,7 @@ def prepare_cases(
     settings: PrepareSettings,
     *,
     overwrite: bool = False,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
 ) -> PreparedCohort:
     """Project the cases of a cohort that is read already; otherwise as `prepare_cohort`.
@@ -122,15 +130,16 @@ def prepare_cases(
     with lock_folder(out):
         claim_folder(out, "prepared", {"format": FORMAT_VERSION, "settings": asdict(settings)}, overwrite=overwrite)
         task = partial(_prepare_case, out=out, settings=settings)
-        failures = [
-            (case.case_id, error)
-            for case, _, error in map_tasks(
-                task, cohort.cases, workers=workers, report=report, describe=lambda case: case.case_id
-            )
-            if error is not None
-        ]
-        failed = {case_id for case_id, _ in failures}
-        order = [case.case_id for case in cohort.cases if case.case_id not in failed]
+        records, failures = {}, []
+        for case, known, error in map_tasks(
+            task, cohort.cases, workers=workers, report=report, describe=lambda case: case.case_id
+        ):
+            if error is None:
+                records[case.case_id] = known
+            else:
+                failures.append((case.case_id, error))
+        failures.sort(key=lambda item: item[0])
+        order = [case.case_id for case in cohort.cases if case.case_id in records]
         record = {
             "format_version": FORMAT_VERSION,
             "pointpet_version": __version__,
@@ -141,9 +150,8 @@ def prepare_cases(
             "failures": [{"case_id": name, "code": error.code, "message": str(error)} for name, error in failures],
         }
         write_json(out / INDEX, record)
-    loaded = tuple(_load_case(out, case_id, cohort[case_id]) for case_id in order)
-    ordered = tuple(sorted(failures, key=lambda item: item[0]))
-    return PreparedCohort(loaded, ordered, cohort.digest, cohort.source)
+    loaded = tuple(_prepared_case(out, cohort[case_id], records[case_id]) for case_id in order)
+    return PreparedCohort(loaded, tuple(failures), cohort.digest, cohort.source)
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
@@ -158,7 +166,8 @@ def load_prepared(folder: Path) -> PreparedCohort:
             "PP-PREPARED-MISSING", folder.name, f"holds no {INDEX}", "Give a folder that `pointpet prepare` wrote"
         )
     record = read_json(index)
-    cases = tuple(_load_case(folder, case_id, None) for case_id in record["cases"])
+    records = (read_json(folder / "cases" / f"{case_id}.json") for case_id in record["cases"])
+    cases = tuple(_prepared_case(folder, _case_from_annotation(known), known) for known in records)
     return PreparedCohort(cases, digest=record["cohort_digest"], source=record.get("cohort_source", "files"))
 
 
@@ -186,14 +195,18 @@ def hash_voxels(values: np.ndarray) -> str:
     return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).hexdigest()
 
 
-def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
+def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[str, Any]:
+    """Project a case, unless that is done already.
+
+    Returns:
+        Of its record, what the caller goes on with: `pixel_hash` and `facts`.
+    """
     record_path = out / "cases" / f"{case.case_id}.json"
-    mips_path = out / "cases" / f"{case.case_id}.npz"
+    mips_path = _mips_path(out, case.case_id)
     source = _source_digest(case, settings)
     turned_path = _turned_path(out, case.case_id)
-    complete = all(path.is_file() for path in (record_path, mips_path, turned_path))
-    known = read_json(record_path) if complete else {}
-    if known.get("source_digest") == source:
+    known = _known(record_path)
+    if known.get("source_digest") == source and known.get("bytes") == _sizes(mips_path, turned_path):
         pixel_hash, facts = known["pixel_hash"], known["facts"]
         require_points_inside(case, read_mips(mips_path))
     else:
@@ -202,7 +215,24 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> None:
         write_mips(mips_path, mips)
         write_turned(turned_path, turned)
         LOG.info("%s: projected", case.case_id)
-    write_json(record_path, {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)})
+    record = {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)}
+    record["bytes"] = _sizes(mips_path, turned_path)
+    if known != record:
+        write_json(record_path, record)
+    return {"pixel_hash": pixel_hash, "facts": facts}
+
+
+def _known(record_path: Path) -> dict[str, Any]:
+    """The record of an earlier run; empty where there is none that can be read."""
+    try:
+        return read_json(record_path)
+    except OutputError:
+        return {}
+
+
+def _sizes(*paths: Path) -> list[int]:
+    """Bytes of each file, -1 where there is none: a file cut short by a fault of the disk is made again."""
+    return [path.stat().st_size if path.is_file() else -1 for path in paths]
 
 
 def require_points_inside(case: Case, mips: MipPair) -> None:
@@ -211,7 +241,7 @@ def require_points_inside(case: Case, mips: MipPair) -> None:
     Raises:
         GeometryError: names the point's place in the view.
     """
-    for plane, pixels in PreparedCase(case, mips, "").pixels().items():
+    for plane, pixels in case_pixels(case, mips).items():
         size = np.array(mips.picture(plane).shape)
         outside = pixels[((pixels < -0.5) | (pixels >= size - 0.5)).any(axis=1)]
         if len(outside):
@@ -223,6 +253,10 @@ def require_points_inside(case: Case, mips: MipPair) -> None:
                 f"{plane} view",
                 "Correct x_mm, y_mm, z_mm (world RAS+), or the pixels",
             )
+
+
+def _mips_path(folder: Path, case_id: str) -> Path:
+    return folder / "cases" / f"{case_id}.npz"
 
 
 def _turned_path(folder: Path, case_id: str) -> Path:
@@ -264,12 +298,14 @@ def _source_digest(case: Case, settings: PrepareSettings) -> str:
     return text_digest([facts, reading, asdict(settings), FORMAT_VERSION])
 
 
-def _load_case(folder: Path, case_id: str, case: Case | None) -> PreparedCase:
-    record = read_json(folder / "cases" / f"{case_id}.json")
-    mips = read_mips(folder / "cases" / f"{case_id}.npz")
-    if case is None:
-        case = _case_from_annotation(record)
-    return PreparedCase(case, mips, record["pixel_hash"], record.get("facts", {}), _turned_path(folder, case_id))
+def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> PreparedCase:
+    return PreparedCase(
+        case,
+        _mips_path(folder, case.case_id),
+        record["pixel_hash"],
+        record.get("facts", {}),
+        _turned_path(folder, case.case_id),
+    )
 
 
 def _case_from_annotation(record: Mapping[str, Any]) -> Case:

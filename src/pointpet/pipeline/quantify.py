@@ -18,7 +18,7 @@ from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.pet import read_any_mask
 from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.machine import describe_machine
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.quantify.radiomics import FEATURES, RadiomicsSettings, radiomic_features, radiomics_backend
 from pointpet.quantify.suv_statistics import SuvSummary, suv_summary
 
@@ -88,7 +88,7 @@ def quantify_cohort(
     *,
     masks: Path | None = None,
     overwrite: bool = False,
-    workers: int = 1,
+    workers: Workers = 1,
     report: Report = silent,
 ) -> QuantifyOutcome:
     """Describe the mask of every case and write `out` and its sidecar; what an earlier run did, and no input has

@@ -17,9 +17,9 @@ from pointpet.methods.registry import method_names
 from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.annotation_budget import BudgetStage, run_budget
 from pointpet.pipeline.config import Configuration
-from pointpet.pipeline.fold import FoldTask, model_folder, run_fold
+from pointpet.pipeline.fold import FoldTask, failure, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
-from pointpet.pipeline.mapping import Report, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
 from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
@@ -41,7 +41,7 @@ class StudyRequest:
         methods: names; empty for all that apply.
         folds: their number.
         seed: enters folds and training.
-        workers: processes; a fold a task.
+        workers: processes or a scheduler; a method of a fold a task.
         annotation_budget: draw Dice against annotation effort too; a finished study is completed by it.
     """
 
@@ -49,7 +49,7 @@ class StudyRequest:
     methods: tuple[str, ...] = ()
     folds: int = 5
     seed: int = 0
-    workers: int = 1
+    workers: Workers = 1
     overwrite: bool = False
     annotation_budget: bool = False
 
@@ -145,19 +145,32 @@ def _outcome_entries(record: dict[str, Any], stage: OutcomeStage, outcomes: Outc
     return {"methods": methods, "outcome": outcome_record(outcomes, stage.configuration.outcome.model)}
 
 
-def _run_folds(tasks: list[FoldTask], prepared: PreparedCohort, workers: int, report: Report) -> list[dict[str, Any]]:
+def _run_folds(
+    tasks: list[FoldTask], prepared: PreparedCohort, workers: Workers, report: Report
+) -> list[dict[str, Any]]:
     """Train and test every fold; what failed, from preparation on."""
     failures = [
         {"case_id": name, "stage": "prepare", "method": "", "code": error.code, "message": str(error)}
         for name, error in prepared.failures
     ]
-    for task, found, error in map_tasks(
-        run_fold, tasks, workers=workers, report=report, describe=lambda task: f"fold {task.fold.number + 1}"
-    ):
-        if error is not None:
-            raise error.about(f"fold {task.fold.number}")
-        failures += found
-    return failures
+    found: dict[tuple[int, tuple[str, ...]], list[dict[str, Any]]] = {}
+    parts = _parts(tasks, workers)
+    for task, failed, error in map_tasks(run_fold, parts, workers=workers, report=report, describe=_fold_name):
+        if error is not None:  # its process died: no more is known than that its methods failed in this fold
+            failed = [failure("", "train", name, error, fold=task.fold.number) for name in task.methods]
+        found[task.fold.number, task.methods] = failed
+    return failures + [item for part in parts for item in found[part.fold.number, part.methods]]
+
+
+def _parts(tasks: list[FoldTask], workers: Workers) -> list[FoldTask]:
+    """Side by side a method of a fold is a task of its own; in turn its methods share each scan that is read."""
+    if workers == 1:
+        return tasks
+    return [replace(task, methods=(name,)) for task in tasks for name in task.methods]
+
+
+def _fold_name(task: FoldTask) -> str:
+    return f"fold {task.fold.number + 1} {task.methods[0] if len(task.methods) == 1 else ''}".rstrip()
 
 
 def _now() -> str:

@@ -1,0 +1,177 @@
+"""Work on a Dask cluster: the scheduler's address is given, its workers see the same files under the same paths."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from pointpet._version import __version__
+from pointpet.core import ClusterError, MissingExtraError, PointpetError
+from pointpet.pipeline.processes import Item, Outcome, worker_lost
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+LOG = logging.getLogger(__name__)
+
+CONNECT_S = 5.0
+"""Seconds to wait for the scheduler: it answers at once or is not there."""
+
+UNDER_WAY = 1000
+"""Tasks that the scheduler knows of at a time: enough for some hundred workers, and its memory does not grow with
+the number of cases."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""In a worker with several threads: random numbers, numbers of threads and the working directory are the process's."""
+
+
+def run_on_cluster(
+    task: Callable[[Item], Outcome], items: Sequence[Item], address: str
+) -> Iterator[tuple[Item, Any, PointpetError | None]]:
+    """Yield (item, result, error) as the tasks end on the workers of the scheduler at `address`.
+
+    A task whose worker is lost goes to another one, as often as the scheduler's `allowed-failures` says.
+
+    Raises:
+        ClusterError: nobody answers at the address, the scheduler is lost on the way, or a worker is unfit.
+        MissingExtraError: Dask is not installed.
+    """
+    as_completed = _library().as_completed
+    with _quiet_library(), _connect(address) as client:
+        if not client.nthreads():
+            LOG.warning("the scheduler has no worker yet; waiting for one")
+        todo, running, here = iter(items), {}, Path.cwd()
+
+        def start(count: int) -> list[Future]:
+            futures = []
+            for item in islice(todo, count):
+                future = client.submit(_on_worker, task, item, here, __version__, pure=False)
+                running[future.key] = item
+                futures.append(future)
+            return futures
+
+        under_way = as_completed(start(UNDER_WAY), loop=client.loop)
+        for future in under_way:
+            item = running.pop(future.key)
+            under_way.update(start(1))
+            yield (item, *_outcome(future))
+
+
+def _library() -> ModuleType:
+    """Dask's distributed part, which the base install has not."""
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError(
+            "PP-EXTRA-CLUSTER",
+            "--scheduler",
+            f"needs Dask, missing: {error.name}",
+            "Install it: pip install 'pointpet[cluster]'",
+        ) from error
+    return distributed
+
+
+def _connect(address: str) -> Client:
+    """A client of the scheduler at an address, or of the one that a scheduler file tells of."""
+    file = address if Path(address).is_file() else None
+    try:
+        return _library().Client(
+            None if file else address, scheduler_file=file, timeout=CONNECT_S, set_as_default=False, name="pointpet"
+        )
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            "PP-CLUSTER-ADDRESS",
+            f"scheduler {Path(address).name if file else address}",
+            f"does not answer within {CONNECT_S:.0f} s ({type(error).__name__})",
+            "Start one (`dask scheduler`), or correct --scheduler: tcp://HOST:8786, or its scheduler file",
+        ) from error
+
+
+@contextmanager
+def _quiet_library() -> Iterator[None]:
+    """Keep Dask's own remarks on lost connections back: what matters of them becomes an error of ours."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _on_worker(task: Callable[[Item], Outcome], item: Item, folder: Path, version: str) -> Outcome:
+    """Runs on the worker: the task, in the caller's working directory, where relative paths start."""
+    if version != __version__:
+        raise ClusterError(
+            "PP-CLUSTER-VERSION",
+            "worker",
+            f"has pointpet {__version__}, this machine {version}",
+            "Install the same version on all machines",
+        )
+    with _ONE_AT_A_TIME, _inside(folder):
+        return task(item)
+
+
+@contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Make `folder` the working directory until the block ends."""
+    before = Path.cwd()
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise ClusterError(
+            "PP-CLUSTER-FILES",
+            "worker",
+            f"does not see the working directory {folder.name} ({type(error).__name__})",
+            "Start workers where the same files have the same paths, on a shared file system",
+        ) from error
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _outcome(future: Future) -> Outcome:
+    """What a task that ended gave.
+
+    Raises:
+        ClusterError: it ended for a reason that would meet every other task too.
+    """
+    from distributed import KilledWorker
+
+    error: BaseException | None = None
+    try:
+        return future.result()
+    except CancelledError:
+        pass  # the scheduler is gone, and with it what it knew of the task
+    except Exception as found:  # noqa: BLE001 - whatever it is, it becomes one of the errors below
+        error = found
+    if isinstance(error, KilledWorker):
+        return None, worker_lost(error.allowed_failures + 1)
+    if isinstance(error, ClusterError) or (error is not None and os.environ.get("POINTPET_TRACEBACK")):
+        raise error
+    if error is not None and "deserializ" in str(error):  # Dask's word for a task that a worker cannot load
+        cause = f", missing: {error.__cause__.name}" if isinstance(error.__cause__, ImportError) else ""
+        raise ClusterError(
+            "PP-CLUSTER-WORKER",
+            "worker",
+            f"cannot load pointpet or what it needs{cause}",
+            "Install pointpet with the same extras on all machines",
+        )
+    reason = "cancelled" if error is None else type(error).__name__
+    raise ClusterError(
+        "PP-CLUSTER-LOST",
+        "scheduler",
+        f"was lost, or dropped a task ({reason})",
+        "Start it again; the same command goes on from here",
+    )

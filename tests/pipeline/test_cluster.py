@@ -1,0 +1,187 @@
+"""Work on a real scheduler and its workers, each a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pointpet.core import Case, ClusterError, MissingExtraError
+from pointpet.pipeline import cluster
+from pointpet.pipeline.mapping import map_tasks
+
+# Workers import what they run by its name.
+sys.path.insert(0, str(Path(__file__).parent))
+import deeds
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+
+DASK = Path(sys.executable).with_name("dask")
+START_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def scheduler_and_workers(folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen]]:
+    """(address, process of the scheduler) of a fresh cluster; all of it ends with the block."""
+    paths = [str(Path(__file__).parent), *sys.path, os.environ.get("PYTHONPATH", "")]
+    variables = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+        "DASK_LOGGING__DISTRIBUTED": "critical",
+    }
+    address = f"tcp://127.0.0.1:{free_port()}"
+    listen = ["--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard"]
+    join = [address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder)]
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> subprocess.Popen:
+            process = subprocess.Popen([str(DASK), *arguments], env=variables, cwd=folder, stderr=subprocess.DEVNULL)
+            stack.callback(_end, process)
+            return process
+
+        scheduler = start("scheduler", *listen, "--scheduler-file", str(folder / "scheduler.json"))
+        if workers:
+            start("worker", *join, "--nworkers", str(workers))
+        _until(lambda: (folder / "scheduler.json").exists())
+        yield address, scheduler
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _until(holds: Callable[[], object], seconds: float = START_S) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "timed out"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory) -> Iterator[str]:
+    with scheduler_and_workers(tmp_path_factory.mktemp("cluster"), 2) as (address, _):
+        yield address
+
+
+def test_one_failure_leaves_the_others_untouched(scheduler):
+    found = {item: (result, error) for item, result, error in map_tasks(Case, ["A", "../x", 5], workers=scheduler)}
+    assert found["A"][0].case_id == "A"
+    assert found["../x"][1].code == "PP-COHORT-ID"
+    assert found[5][1].code == "PP-INTERNAL"
+
+
+def test_relative_paths_start_where_the_command_was_given(scheduler, tmp_path, monkeypatch):
+    (tmp_path / "scan").write_bytes(b"123")
+    monkeypatch.chdir(tmp_path)
+    assert list(map_tasks(deeds.size_of, ["scan"], workers=scheduler)) == [("scan", 3, None)]
+
+
+def test_more_tasks_than_are_told_to_the_scheduler_at_once(scheduler, monkeypatch):
+    monkeypatch.setattr(cluster, "UNDER_WAY", 3)
+    reports = []
+    tasks = map_tasks(abs, range(-20, 0), workers=scheduler, report=lambda *told: reports.append(told[:2]))
+    assert sorted(result for _, result, _ in tasks) == list(range(1, 21))
+    assert reports == [(done, 20) for done in range(21)]
+
+
+def test_a_worker_of_another_version_is_refused(scheduler, monkeypatch):
+    monkeypatch.setattr(cluster, "__version__", "0.0.0")
+    with pytest.raises(ClusterError, match=r"worker: has pointpet .*, this machine 0\.0\.0\. Install the same version"):
+        list(map_tasks(abs, [1, 2], workers=scheduler))
+
+
+def test_a_worker_that_cannot_load_the_code_is_named(scheduler, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def double(number): return 2 * number\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import only_here
+
+    with pytest.raises(ClusterError, match="worker: cannot load pointpet or what it needs, missing: only_here"):
+        list(map_tasks(only_here.double, [1, 2], workers=scheduler))
+
+
+def test_a_worker_that_does_not_see_the_files_is_named(scheduler, tmp_path, monkeypatch):
+    gone = tmp_path / "unshared"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    tasks = map_tasks(deeds.slowly, range(50), workers=scheduler)
+    next(tasks)
+    gone.rename(tmp_path / "elsewhere")
+    with pytest.raises(ClusterError, match="worker: does not see the working directory unshared"):
+        list(tasks)
+
+
+def test_nobody_at_the_address_is_said_within_seconds():
+    started = time.monotonic()
+    with pytest.raises(ClusterError, match=r"scheduler tcp:.*: does not answer within 5 s .* Start one"):
+        list(map_tasks(abs, [1, 2], workers=f"tcp://127.0.0.1:{free_port()}"))
+    assert time.monotonic() - started < 20
+
+
+def test_an_address_that_is_none_is_refused():
+    with pytest.raises(ClusterError, match="correct --scheduler"):
+        list(map_tasks(abs, [1, 2], workers="not-a-scheduler"))
+
+
+def test_without_dask_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"--scheduler: needs Dask, .* pip install 'pointpet\[cluster\]'"):
+        list(map_tasks(abs, [1, 2], workers="tcp://127.0.0.1:8786"))
+
+
+@pytest.mark.slow
+def test_lost_workers_and_a_lost_scheduler(tmp_path):
+    """Workers that die over a task, once and each time; then the scheduler, in the middle of the work."""
+    with scheduler_and_workers(tmp_path, 2) as (_, process):
+        file = str(tmp_path / "scheduler.json")
+        assert json.loads(Path(file).read_text())["workers"] == {}
+        once = [str(tmp_path)]
+        ((_, survivor, error),) = map_tasks(deeds.note_and_die_once, once, workers=file)
+        assert error is None
+        assert survivor != int((tmp_path / "died").read_text())
+        found = {item: (result, error) for item, result, error in map_tasks(deeds.die_at, [1, -1, 2], workers=file)}
+        assert found[1], found[2] == ((2, None), (4, None))
+        assert found[-1][1].code == "PP-WORKER-LOST"
+        assert "died 2 times over this task" in str(found[-1][1])
+        tasks = map_tasks(deeds.slowly, range(500), workers=file)
+        next(tasks)
+        process.send_signal(signal.SIGKILL)
+        started = time.monotonic()
+        with pytest.raises(ClusterError, match="scheduler: was lost, or dropped a task"):
+            list(tasks)
+        assert time.monotonic() - started < 60
+
+
+@pytest.mark.slow
+def test_work_waits_for_the_first_worker(tmp_path, caplog):
+    with scheduler_and_workers(tmp_path, 0) as (address, _):
+        tasks = map_tasks(abs, [-1, -2], workers=address)
+        join = [str(DASK), "worker", address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
+        late = subprocess.Popen(
+            ["sh", "-c", 'sleep 2; exec "$@"', "sh", *join],
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        try:
+            assert sorted(result for _, result, _ in tasks) == [1, 2]
+        finally:
+            _end(late)
+    assert "the scheduler has no worker yet; waiting for one" in caplog.text

@@ -39,7 +39,7 @@ from pointpet.learn import train as _loaded  # noqa: F401 - loaded once, not in 
 from pointpet.pipeline import study as _study  # noqa: F401
 from pointpet.pipeline.machine import describe_machine
 
-CASES = 8
+CASES = 6
 SETTLED = (".npz", ".nii.gz", ".csv", ".safetensors", ".png")
 """Files that hold no time: equal bytes in every run."""
 
@@ -73,7 +73,7 @@ def run(arguments: list[str], *, kill_after_s: float | None = None) -> tuple[int
             break
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             break
-        time.sleep(0.0005)
+        time.sleep(0.004)
     _, status, usage = os.wait4(child, 0)
     return os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
 
@@ -183,24 +183,37 @@ def trial(arguments: list[str], out: Path, start: Callable[[], None], clean: dic
     return found
 
 
-def measure(name: str, arguments: list[str], out: Path, start: Callable[[], None], kills: int, seed: int) -> Counts:
-    """So many kills of one command, each at another moment."""
-    start()
-    status, whole_s = run(arguments)
-    assert status == 0, f"{name} fails undisturbed"
-    clean = settled(out)
-    random = np.random.default_rng(seed)
-    total = Counts()
-    while total.kills < kills:
-        found = trial(arguments, out, start, clean, random.uniform(0, whole_s))
-        total.kills += found.kills
-        total.moments += [moment / whole_s for moment in found.moments]
+class Measured:
+    """One command: what an undisturbed run leaves and takes, and the kills so far."""
+
+    def __init__(self, name: str, arguments: list[str], out: Path, start: Callable[[], None]) -> None:
+        self.name, self.arguments, self.out, self.start = name, arguments, out, start
+        self.counts = Counts()
+        shutil.rmtree(out, ignore_errors=True)
+        start()
+        status, self.whole_s = run(arguments)
+        assert status == 0, f"{name} fails undisturbed"
+        self.clean = settled(out)
+
+    def kill_once(self, random: np.random.Generator) -> None:
+        """One more kill; moments after the command's end do not count."""
+        total, before = self.counts, self.counts.kills
+        while total.kills == before:
+            moment = random.uniform(0, self.whole_s)
+            found = trial(self.arguments, self.out, self.start, self.clean, moment)
+            total.kills += found.kills
+        total.moments += [used / self.whole_s for used in found.moments]
         total.partial += found.partial
         for count in ("unfinished", "not_resumed", "different", "epochs_again"):
             setattr(total, count, getattr(total, count) + getattr(found, count))
         total.most_again = max(total.most_again, found.most_again)
-        print(f"{name}: {total.kills}/{kills} {found}", file=sys.stderr, flush=True)
-    return total
+
+    @property
+    def failed(self) -> bool:
+        """True where something does not hold that must."""
+        counts = self.counts
+        broken = counts.partial or counts.not_resumed or counts.different or counts.epochs_again
+        return bool(broken) or counts.most_again > 1
 
 
 def row(name: str, counts: Counts) -> str:
@@ -220,43 +233,51 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rows, failed = [], False
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
-        cohort = write_small_cohort(root / "cohort", CASES)
-        out, finished, prepared = root / "out", root / "finished", root / "prepared"
-        common = ["--quiet", "--config", str(cohort.with_name("quick.yaml"))]
-        study = ["--methods", "proposed,suv40", "--folds", "2"]
-        run(["prepare", str(cohort), "-o", str(prepared), *common])
-        run(["study", str(cohort), "-o", str(finished), *study, *common])
-        commands = {
-            "prepare": (["prepare", str(cohort), "-o", str(out), *common], lambda: None),
-            "train": (["train", str(prepared), "-o", str(out), *common], lambda: None),
-            "study": (["study", str(cohort), "-o", str(out), *study, *common], lambda: None),
-            "report": (["report", str(out), "--quiet"], lambda: shutil.copytree(finished, out, dirs_exist_ok=True)),
-        }
-        for name, (command, start) in commands.items():
-            shutil.rmtree(out, ignore_errors=True)
-            counts = measure(name, command, out, start, arguments.kills, arguments.seed)
-            rows.append(row(name, counts))
-            print("\n".join([*counts.partial, rows[-1]]), flush=True)
-            failed |= bool(counts.partial or counts.not_resumed or counts.different or counts.epochs_again)
-            failed |= counts.most_again > 1
-    text = page(rows, arguments)
-    print(text)
-    if arguments.out:
-        write_text(arguments.out, text)
-    if failed:
+        commands = prepare_commands(Path(place))
+        random = np.random.default_rng(arguments.seed)
+        for number in range(1, arguments.kills + 1):
+            for command in commands:
+                command.kill_once(random)
+                print(f"{number}/{arguments.kills} {command.name}: {command.counts}", file=sys.stderr, flush=True)
+            if arguments.out:  # after every round: a measurement of hours may be broken off
+                write_text(arguments.out, page(commands, arguments))
+    print(page(commands, arguments))
+    if any(command.failed for command in commands):
         raise SystemExit(1)
 
 
-def page(rows: list[str], arguments: argparse.Namespace) -> str:
+def prepare_commands(root: Path) -> list[Measured]:
+    """The four commands on a small cohort."""
+    cohort = write_small_cohort(root / "cohort", CASES)
+    finished, prepared = root / "finished", root / "prepared"
+    common = ["--quiet", "--config", str(cohort.with_name("quick.yaml"))]
+    study = ["--methods", "proposed,suv40", "--folds", "2"]
+    run(["prepare", str(cohort), "-o", str(prepared), *common])
+    run(["study", str(cohort), "-o", str(finished), *study, *common])
+
+    def nothing() -> None:
+        """An empty place to write to."""
+
+    def study_again() -> None:
+        shutil.copytree(finished, root / "report", dirs_exist_ok=True)
+
+    plans = {
+        "prepare": (["prepare", str(cohort), "-o", str(root / "prepare"), *common], nothing),
+        "train": (["train", str(prepared), "-o", str(root / "train"), *common], nothing),
+        "study": (["study", str(cohort), "-o", str(root / "study"), *study, *common], nothing),
+        "report": (["report", str(root / "report"), "--quiet"], study_again),
+    }
+    return [Measured(name, plan, root / name, start) for name, (plan, start) in plans.items()]
+
+
+def page(commands: list[Measured], arguments: argparse.Namespace) -> str:
     """The result as Markdown."""
     machine = describe_machine()
     lines = [
         "# Faults: kill -9 at random moments",
         "",
-        f"`python experiments/kill_faults.py --kills {arguments.kills} --seed {arguments.seed}` · pointpet "
+        f"`python experiments/kill_faults.py --kills {commands[-1].counts.kills} --seed {arguments.seed}` · pointpet "
         f"{__version__}, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
         f"{machine['torch']}",
         "",
@@ -269,7 +290,7 @@ def page(rows: list[str], arguments: argparse.Namespace) -> str:
         "| Command | Kills | by quarter | Unfinished | Partial | Went on | Equal | Most cases done again | Kept epochs "
         "done again |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-        *rows,
+        *(row(command.name, command.counts) for command in commands),
         "",
     ]
     return "\n".join(lines)

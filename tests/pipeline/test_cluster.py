@@ -56,7 +56,7 @@ def scheduler_and_workers(folder: Path, workers: int) -> Iterator[tuple[str, sub
         scheduler = start("scheduler", *listen, "--scheduler-file", str(folder / "scheduler.json"))
         if workers:
             start("worker", *join, "--nworkers", str(workers))
-        _until(lambda: (folder / "scheduler.json").exists())
+        _until((folder / "scheduler.json").exists)
         yield address, scheduler
 
 

@@ -25,13 +25,14 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train one model on a whole cohort."""
+    """Train one model on a whole cohort; under torchrun or srun, its processes train it together (docs/cluster.md)."""
     from pointpet.pipeline.config import load_configuration
     from pointpet.pipeline.train import train_model
 
     console = Console(quiet=quiet, verbose=verbose)
     with console.progress("train") as report:
-        train_model(
+        wrote = train_model(
             source, out, load_configuration(config), method=method, seed=seed, overwrite=overwrite, report=report
         )
-    console.result(f"model: {out}")
+    if wrote:
+        console.result(f"model: {out}")

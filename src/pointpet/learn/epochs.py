@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from pointpet.learn.backend import nn, torch
-from pointpet.learn.lightning_backend import ModelCheckpoint, lightning
+from pointpet.learn.lightning_backend import ModelCheckpoint, lightning, trainer_processes
 from pointpet.learn.reproducibility import computes_in_bf16, quiet_lightning
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.together import gathered, own_share, place
 
 CHECKPOINT = "last.ckpt"
 
@@ -68,6 +69,16 @@ class Task(Protocol):
         ...
 
 
+class OwnShare:
+    """One process's share of batches that all of them make; iterable more than once."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return own_share(self._batches)
+
+
 class EpochTraining(lightning.LightningModule):
     """Trains `networks` at `task` and keeps the weights of the best epoch: AdamW under a one-cycle schedule.
 
@@ -99,11 +110,12 @@ class EpochTraining(lightning.LightningModule):
     # What Lightning calls.
 
     def train_dataloader(self) -> Iterable[Any]:
-        """The batches of the epoch about to start."""
-        return self._task.training_batches(self.current_epoch)
+        """This process's share of the batches of the epoch about to start."""
+        batches = self._task.training_batches(self.current_epoch)
+        return batches if place().count == 1 else OwnShare(batches)
 
     def val_dataloader(self) -> Iterable[Any]:
-        """The validation part; empty where there is none."""
+        """The validation part; empty where there is none. Every process measures all of it: it is small."""
         return self._task.validation_batches()
 
     def configure_optimizers(self) -> Any:
@@ -134,8 +146,8 @@ class EpochTraining(lightning.LightningModule):
         for part, outcomes in self._outcomes.items():
             if outcomes:
                 names = outcomes[0].keys()
-                joined = {name: torch.cat([item[name] for item in outcomes]).numpy() for name in names}
-                entry[part] = self._task.summary(joined)
+                own = {name: torch.cat([item[name] for item in outcomes]).numpy() for name in names}
+                entry[part] = self._task.summary(gathered(own) if part == "train" else own)
         entry["criterion"] = self._task.criterion(entry["validation"]) if "validation" in entry else None
         entry["seconds"] = round(time.perf_counter() - self._epoch_started, 3)
         self.history.append(entry)
@@ -219,7 +231,7 @@ def _fit(module: EpochTraining, checkpoint_dir: Path | None, checkpoint: Path | 
     with quiet_lightning():
         trainer = lightning.Trainer(
             accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
+            **trainer_processes(place().count, some_idle=not getattr(module.networks, "all_take_part", False)),
             max_epochs=settings.epochs,
             precision="bf16-mixed" if computes_in_bf16(settings.precision) else "32-true",
             callbacks=callbacks,
@@ -229,6 +241,7 @@ def _fit(module: EpochTraining, checkpoint_dir: Path | None, checkpoint: Path | 
             enable_model_summary=False,
             num_sanity_val_steps=0,
             reload_dataloaders_every_n_epochs=1,
+            use_distributed_sampler=False,
         )
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
 

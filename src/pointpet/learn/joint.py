@@ -14,6 +14,7 @@ from pointpet.learn.epochs import Step
 from pointpet.learn.losses import READINGS, MapTargets, distances_mm, empty_maps
 from pointpet.learn.network import Scores
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.together import mean_over_processes, somewhere
 
 COLLAPSED_SHARE = 0.5
 """Share of a class's training maps without a positive cell from which on an epoch counts as collapsed."""
@@ -76,9 +77,9 @@ class JointTask:
             (batch.points[pointed] + 0.5) / self.settings.cam_stride - 0.5, scores.valid[pointed], self.settings.cell_mm
         )
         distance_losses = self._distance_losses(maps[pointed], targets)
-        total = class_losses.mean()
-        if len(distance_losses) and epoch >= self.settings.warmup_epochs:
-            total = total + self.settings.distance_weight * distance_losses.mean()
+        total = mean_over_processes(class_losses)
+        if epoch >= self.settings.warmup_epochs and somewhere(len(distance_losses) > 0):
+            total = total + self.settings.distance_weight * mean_over_processes(distance_losses)
         outcomes = {
             "class_losses": class_losses,
             "right": logits.argmax(1) == batch.labels,

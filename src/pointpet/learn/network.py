@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pointpet.core import Plane
 from pointpet.learn.backend import functional, nn, torch
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.together import SharedBatchNorm2d, somewhere
 
 POOLED_LAYERS = {2: (0,), 4: (0, 1), 8: (0, 1, 3), 16: (0, 1, 3, 5)}
 """Stride of the map to the layers (from 0) that a 2 x 2 max-pooling follows. The first is pooled at once: at full
@@ -63,7 +64,7 @@ class EightLayerNetwork(nn.Module):
             nn.Conv2d(before, after, 3, padding=reach, dilation=reach, bias=False)
             for before, after, reach in zip(inputs, widths, reaches, strict=True)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
+        self.norms = nn.ModuleList(SharedBatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
         self.pooled = POOLED_LAYERS[stride]
         self.pooled_in_place = left_out
         self.pooled_share = pooled_share
@@ -109,7 +110,7 @@ def mean_of_highest(maps: torch.Tensor, exists: torch.Tensor, share: float) -> t
         return (maps * exists[:, None]).sum((2, 3)) / area
     counts = (share * area).long().clamp_min(1)
     cells = maps.masked_fill(~exists[:, None], torch.finfo(maps.dtype).min).flatten(2)
-    highest = cells.topk(int(counts.max()), dim=2).values
+    highest = cells.topk(int(counts.max()) if len(counts) else 1, dim=2).values
     counted = torch.arange(highest.shape[2], device=maps.device) < counts
     return (highest * counted[:, None]).sum(2) / counts
 
@@ -132,6 +133,7 @@ class ViewNetworks(nn.Module):
                 for name in names
             }
         )
+        self.all_take_part = settings.shared_views
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: torch.Tensor, sizes: torch.Tensor, coronal: torch.Tensor) -> Scores:
@@ -139,10 +141,11 @@ class ViewNetworks(nn.Module):
         if BOTH_VIEWS in self.networks:
             return self.networks[BOTH_VIEWS](images, sizes)
         places = [torch.nonzero(coronal).flatten(), torch.nonzero(~coronal).flatten()]
+        # In training a network's statistics are shared, so that all processes take part, if need be without a view.
         parts = [
-            self.networks[plane.value](images[place], sizes[place])
-            for plane, place in zip(Plane, places, strict=True)
-            if len(place)
+            self.networks[plane.value](images[own], sizes[own])
+            for plane, own in zip(Plane, places, strict=True)
+            if (somewhere(len(own) > 0) if self.training else len(own) > 0)
         ]
         back = torch.argsort(torch.cat(places))
         return Scores(*(torch.cat(columns)[back] for columns in zip(*parts, strict=True)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from pointpet.learn.backend import functional, nn, torch
 from pointpet.learn.epochs import Step
+from pointpet.learn.together import mean_over_processes, somewhere
 from pointpet.learn.unet_network import UnetScores
 from pointpet.learn.unet_views import MaskedBatch
 
@@ -31,12 +32,12 @@ def unet_step(networks: nn.Module, batch: MaskedBatch, *, class_weight: float) -
     overlap, total = (probability * target).sum(1), (probability + target).sum(1)
     pixelwise = functional.binary_cross_entropy_with_logits(mask, target, reduction="none").mean(1)
     loss = mask.new_zeros(())
-    if known.any():
+    if somewhere(bool(known.any())):
         dice = (2 * overlap[known] + SMOOTHING) / (total[known] + SMOOTHING)
-        loss = loss + 1 - dice.mean() + pixelwise[known].mean()
+        loss = loss + 1 - mean_over_processes(dice) + mean_over_processes(pixelwise[known])
     class_losses = functional.cross_entropy(scores.logits, batch.labels, reduction="none")[batch.classed]
-    if len(class_losses):
-        loss = loss + class_weight * class_losses.mean()
+    if somewhere(len(class_losses) > 0):
+        loss = loss + class_weight * mean_over_processes(class_losses)
     right = (scores.logits.argmax(1) == batch.labels)[batch.classed]
     found, truth = probability >= 0.5, target >= 0.5
     sharp = (2 * (found & truth).sum(1) + SMOOTHING) / (found.sum(1) + truth.sum(1) + SMOOTHING)

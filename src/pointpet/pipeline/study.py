@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Cohort, ConfigError, Fold, TrainingError
+from pointpet.core import Cohort, ConfigError, Fold, PointpetError, TrainingError
 from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort
@@ -155,11 +155,14 @@ def _run_folds(
     ]
     found: dict[tuple[int, tuple[str, ...]], list[dict[str, Any]]] = {}
     parts = _parts(tasks, workers)
-    for task, failed, error in map_tasks(run_fold, parts, workers=workers, report=report, describe=_fold_name):
-        if error is not None:  # its process died: no more is known than that its methods failed in this fold
-            failed = [failure("", "train", name, error, fold=task.fold.number) for name in task.methods]
-        found[task.fold.number, task.methods] = failed
+    for task, ended, error in map_tasks(run_fold, parts, workers=workers, report=report, describe=_fold_name):
+        found[task.fold.number, task.methods] = ended if error is None else _lost(task, error)
     return failures + [item for part in parts for item in found[part.fold.number, part.methods]]
+
+
+def _lost(task: FoldTask, error: PointpetError) -> list[dict[str, Any]]:
+    """Failures of a task whose process died: no more is known than that its methods failed in this fold."""
+    return [failure("", "train", name, error, fold=task.fold.number) for name in task.methods]
 
 
 def _parts(tasks: list[FoldTask], workers: Workers) -> list[FoldTask]:

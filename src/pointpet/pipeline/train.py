@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,8 +30,13 @@ def train_model(
     seed: int = 0,
     overwrite: bool = False,
     report: Report = silent,
-) -> None:
+) -> bool:
     """Train `method` on a manifest or a prepared folder and write the model folder `out`.
+
+    Processes that `torchrun` or `srun` started train it together; the first of them prepares and writes.
+
+    Returns:
+        True in the process that writes.
 
     Raises:
         ConfigError: unknown method, or one that does not train.
@@ -50,17 +56,28 @@ def train_model(
         "seed": seed,
         "source": digest,
     }
-    with lock_folder(out):
-        claim_folder(out, "model", asked, overwrite=overwrite)
-        if (out / "model.json").is_file():
-            return
-        prepared = _prepared(source, out, configuration, report)
+    from pointpet.learn.together import from_first, joined
+
+    with joined() as place, ExitStack() as held:
+        first = place.rank == 0
+
+        def begin() -> PreparedCohort | None:
+            held.enter_context(lock_folder(out))
+            claim_folder(out, "model", asked, overwrite=overwrite)
+            return None if (out / "model.json").is_file() else _prepared(source, out, configuration, report)
+
+        prepared = from_first(begin)
+        if prepared is None:
+            return first
+        told = report if first else silent
         fitted, _ = fit_prepared(
-            built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=report
+            built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=told
         )
-        fitted.save(out)
-        for folder in (".checkpoint", ".prepared"):
-            shutil.rmtree(out / folder, ignore_errors=True)
+        if first:
+            fitted.save(out)
+            for folder in (".checkpoint", ".prepared"):
+                shutil.rmtree(out / folder, ignore_errors=True)
+        return first
 
 
 def fit_prepared(

@@ -1,0 +1,342 @@
+"""What a case costs as a cohort grows, what the scheduling of cases costs, and what 100,000 scans would need.
+
+    python experiments/scale_cohort.py --sizes 1000 10000 --out docs/results/scale.md
+
+All times are processor times (user and system, of a command and all its processes), which other work on the machine
+changes little. The cohort's scans are small (28 x 20 x 40 voxels, hard links to fifty that are made), so that what
+grows with the number of cases is not hidden behind the work on each. Rates of whole scans are measured on phantoms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+from small_cohort import write_small_cohort
+
+from pointpet._version import __version__
+from pointpet.io.artefacts import write_text
+from pointpet.io.cohort_csv import read_cohort
+from pointpet.pipeline import prepare as preparing
+from pointpet.pipeline.config import PrepareSettings
+from pointpet.pipeline.machine import describe_machine
+from pointpet.pipeline.mapping import Workers, map_tasks
+from pointpet.pipeline.phantom import PhantomRequest, write_phantom
+
+DISTINCT = 50
+SETTINGS = PrepareSettings(pixel_mm=4.0, turns_deg=())
+CONFIG = "prepare: {pixel_mm: 4.0, turns_deg: []}\n"
+FLAT = 0.10
+OVERHEAD = 0.05
+SCANS = 100_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one command: processor seconds, seconds by the clock, largest process in MB."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+
+
+def command(*arguments: object) -> Cost:
+    """Run a command to its end."""
+    started = time.monotonic()
+    child = subprocess.Popen([sys.executable, "-m", "pointpet", *map(str, arguments), "--quiet"], stdout=-3)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, arguments
+    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
+
+
+# Cost per case as the cohort grows.
+
+
+def growth(root: Path, sizes: list[int]) -> tuple[list[str], bool]:
+    """Rows of the table and whether cost and memory are flat; each command's start is measured on two cases."""
+    rows, flat = [], True
+    config = root / "scale.yaml"
+    config.write_text(CONFIG)
+    steps = {
+        "prepare": lambda cohort, out: command("prepare", cohort, "-o", out / "prepared", "--config", config),
+        "prepare, again": lambda cohort, out: command("prepare", cohort, "-o", out / "prepared", "--config", config),
+    }
+    starts: dict[str, Cost] = {}
+    costs: dict[str, list[float]] = {name: [] for name in steps}
+    peaks: dict[str, list[float]] = {name: [] for name in steps}
+    for size in (2, *sizes):
+        folder = root / f"cohort_{size}"
+        cohort = write_small_cohort(folder, size, distinct=DISTINCT)
+        for name, step in steps.items():
+            cost = step(cohort, folder)
+            if size == 2:
+                starts[name] = cost
+                continue
+            case_ms = 1000 * (cost.cpu_s - starts[name].cpu_s) / size
+            costs[name].append(case_ms)
+            peaks[name].append(cost.peak_mb)
+            cells = [name, f"{size:,}", f"{cost.cpu_s:.1f}", f"{case_ms:.2f}", f"{cost.peak_mb:.0f}"]
+            rows.append("| " + " | ".join(cells) + " |")
+            print(rows[-1], file=sys.stderr, flush=True)
+        shutil.rmtree(folder)
+    for name, values in costs.items():
+        change = values[-1] / values[0] - 1
+        held = change <= FLAT
+        flat &= held
+        rows.append(
+            f"\n{name}: cost a case {change:+.1%} from {sizes[0]:,} to {sizes[-1]:,} cases, limit {FLAT:+.0%}: "
+            f"{'met' if held else 'NOT met'}; memory {peaks[name][-1] - peaks[name][0]:+.0f} MB."
+        )
+    return rows, flat
+
+
+# What scheduling costs.
+
+
+def timed_case(case: object, *, out: Path) -> float:
+    """Prepare one case; the processor seconds that it took."""
+    started = time.process_time()
+    preparing._prepare_case(case, out=out, settings=SETTINGS)  # type: ignore[arg-type]
+    return time.process_time() - started
+
+
+@contextmanager
+def dask_processes(folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """A scheduler and two workers, each a process: (scheduler file, all their processes)."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    quiet = {"env": {**os.environ, "PYTHONPATH": paths}, "cwd": folder, "stderr": subprocess.DEVNULL}
+    scheduler = subprocess.Popen(
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
+        **quiet,
+    )
+    workers = subprocess.Popen(
+        [*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--nworkers", "2", "--no-dashboard"],
+        **quiet,
+    )
+    try:
+        list(map_tasks(timed_nothing, range(8), workers=wait_for(file)))
+        heads = [psutil.Process(process.pid) for process in (scheduler, workers)]
+        yield str(file), [*heads, *(child for head in heads for child in head.children(recursive=True))]
+    finally:
+        for process in (workers, scheduler):
+            process.terminate()
+            process.wait()
+
+
+def wait_for(file: Path) -> str:
+    """The scheduler file, once it is there."""
+    while not file.exists():
+        time.sleep(0.1)
+    return str(file)
+
+
+def timed_nothing(_: int) -> float:
+    """A task that does nothing: it makes a worker load what it needs."""
+    return 0.0
+
+
+def scheduling(root: Path, size: int) -> tuple[list[str], bool]:
+    """Rows: what everything around the cases' own work costs, by who schedules."""
+    cohort = read_cohort(write_small_cohort(root / "cohort", size, distinct=DISTINCT))
+    rows, met = [], True
+    for name in ("2 processes", "Dask, 2 workers"):
+        out = root / name.split(",")[0].replace(" ", "_")
+        task = partial(timed_case, out=out)
+        if name == "2 processes":
+            start_s = everything(task, cohort.cases[:2], 2, [])[1]
+            own_s, all_s = everything(task, cohort.cases, 2, [])
+            all_s -= start_s
+        else:
+            with dask_processes(root) as (address, processes):
+                own_s, all_s = everything(task, cohort.cases, address, processes)
+        share = all_s / own_s - 1
+        met &= share <= OVERHEAD or own_s / size > 1
+        each_ms = 1000 * (all_s - own_s) / size
+        rows.append(f"| {name} | {size:,} | {1000 * own_s / size:.2f} | {each_ms:.2f} | {share:.1%} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows, met
+
+
+def everything(task: object, cases: tuple, workers: Workers, others: list[psutil.Process]) -> tuple[float, float]:
+    """Processor seconds of the cases' own work, and of all processes that take part."""
+
+    def used() -> float:
+        own = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        outside = [process.cpu_times() for process in others]
+        return sum(one.ru_utime + one.ru_stime for one in own) + sum(one.user + one.system for one in outside)
+
+    before, own_s = used(), 0.0
+    for _, seconds, error in map_tasks(task, cases, workers=workers):  # type: ignore[arg-type]
+        assert error is None, error
+        own_s += seconds
+    return own_s, used() - before
+
+
+def startup(root: Path) -> list[str]:
+    """Rows: time until two workers have answered, and memory, for processes of our own and a local Dask cluster."""
+    rows = []
+    for name, code in (
+        ("2 processes", "list(map_tasks(timed_nothing, range(8), workers=2))"),
+        (
+            "local Dask cluster of 2",
+            "from distributed import LocalCluster\n"
+            "    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:\n"
+            "        list(map_tasks(timed_nothing, range(8), workers=cluster.scheduler_address))",
+        ),
+    ):
+        script = root / "startup.py"
+        script.write_text(
+            "from pointpet.pipeline.mapping import map_tasks\nfrom scale_tasks import timed_nothing\n"
+            f"if __name__ == '__main__':\n    {code}\n"
+        )
+        (root / "scale_tasks.py").write_text("def timed_nothing(_):\n    return 0.0\n")
+        best = min((_script(script) for _ in range(3)), key=lambda cost: cost.cpu_s)
+        rows.append(f"| {name} | {best.cpu_s:.2f} | {best.wall_s:.2f} | {best.peak_mb:.0f} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def _script(path: Path) -> Cost:
+    started = time.monotonic()
+    paths = os.pathsep.join([str(path.parent), os.environ.get("PYTHONPATH", "")])
+    child = subprocess.Popen([sys.executable, str(path)], env={**os.environ, "PYTHONPATH": paths}, stderr=-3)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0
+    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
+
+
+# Whole scans, and many of them.
+
+
+def whole_scans(root: Path, count: int) -> tuple[list[str], str]:
+    """Rows of the rates on phantoms (DICOM), and what `SCANS` of them need."""
+    write_phantom(PhantomRequest(count, 0, "default", "dicom"), root / "p", workers=1)
+    cohort, config = root / "p" / "cohort.csv", root / "quick.yaml"
+    config.write_text("training: {epochs: 1, threads: 1}\n")
+    prepared, model, out, table = root / "prepared", root / "model", root / "out", root / "features.csv"
+    command("prepare", cohort, "-o", prepared, "--config", config)
+    command("train", prepared, "-o", model, "--config", config)
+    (root / "two.csv").write_text("".join(cohort.read_text().splitlines(keepends=True)[:3]))
+    shutil.copy(root / "two.csv", cohort.with_name("two.csv"))
+    rates, rows = {}, []
+    for name, run, product in (
+        ("prepare", lambda manifest, place: command("prepare", manifest, "-o", place, "--config", config), prepared),
+        ("predict", lambda manifest, place: command("predict", model, manifest, "-o", place), out),
+        ("quantify", lambda manifest, place: command("quantify", manifest, "-o", place), table),
+    ):
+        small = product.with_name(f"two_{product.name}")
+        shutil.rmtree(product, ignore_errors=True)
+        few, all_ = run(cohort.with_name("two.csv"), small), run(cohort, product)
+        each_s = (all_.cpu_s - few.cpu_s) / (count - 2)
+        written = sum(path.stat().st_size for path in product.rglob("*") if path.is_file()) if product.is_dir() else 0
+        rates[name] = (each_s, written / count)
+        cells = [name, f"{each_s:.2f}", f"{written / count / 1e6:.2f}", f"{all_.peak_mb:.0f}"]
+        rows.append("| " + " | ".join(cells) + " |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    read = sum(path.stat().st_size for path in (root / "p" / "images").rglob("*.dcm")) / count
+    return rows, needs(rates, read)
+
+
+def needs(rates: dict[str, tuple[float, float]], read_bytes: float) -> str:
+    """The arithmetic for `SCANS` scans, in words."""
+    each_s = sum(seconds for seconds, _ in rates.values())
+    hours = SCANS * each_s / 3600
+    written = SCANS * sum(size for _, size in rates.values()) / 1e12
+    terms = " + ".join(f"{seconds:.2f}" for seconds, _ in rates.values())
+    return (
+        f"{SCANS:,} scans x ({terms}) s = {hours:,.0f} core hours: {hours / 64:,.1f} h on 64 cores of this kind. Read: "
+        f"{SCANS:,} x {read_bytes / 1e6:.1f} MB = {SCANS * read_bytes / 1e12:.2f} TB, so that 64 cores ask the storage "
+        f"for {64 * read_bytes / each_s / 1e6:,.0f} MB/s. Written: {written:.2f} TB."
+    )
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--scheduled", type=int, default=500, help="cases for the cost of scheduling")
+    parser.add_argument("--phantoms", type=int, default=6)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        parts = [Path(place, name) for name in ("start", "scheduling", "whole", "growth")]
+        for part in parts:
+            part.mkdir()
+        started = startup(parts[0])
+        scheduled, met = scheduling(parts[1], arguments.scheduled)
+        whole, sentence = whole_scans(parts[2], arguments.phantoms)
+        grown, flat = growth(parts[3], arguments.sizes)
+    text = page(arguments, started, scheduled, [*whole, "", sentence], grown)
+    print(text)
+    if arguments.out:
+        write_text(arguments.out, text)
+    if not (flat and met):
+        raise SystemExit(1)
+
+
+def page(
+    arguments: argparse.Namespace, started: list[str], scheduled: list[str], whole: list[str], grown: list[str]
+) -> str:
+    """The results as Markdown."""
+    machine = describe_machine()
+    sizes = " ".join(map(str, arguments.sizes))
+    lines = [
+        "# Many cases",
+        "",
+        f"`python experiments/scale_cohort.py --sizes {sizes} --scheduled {arguments.scheduled} --phantoms "
+        f"{arguments.phantoms}` · pointpet {__version__}, {machine['cpu']}, {machine['cores']} cores (shared with "
+        f"other work), Python {machine['python']}. Seconds are of processor time unless the clock is named.",
+        "",
+        "## Cost a case",
+        "",
+        "One process, small scans, without turned views; the command's start, measured on two cases, is subtracted. "
+        "`again`: the same command once more, with nothing left to do.",
+        "",
+        "| Command | Cases | s | ms a case | Largest process, MB |",
+        "|---|---:|---:|---:|---:|",
+        *grown,
+        "",
+        "## Scheduling",
+        "",
+        "All that is not the cases' own work: handing out, answers, idle loops of scheduler and workers. The cases are "
+        "the same small scans.",
+        "",
+        "| Who | Cases | Own work, ms a case | Around it, ms a case | Share |",
+        "|---|---:|---:|---:|---:|",
+        *scheduled,
+        "",
+        "Start of two workers and eight empty tasks, best of three:",
+        "",
+        "| Who | s | s by the clock | Largest process, MB |",
+        "|---|---:|---:|---:|",
+        *started,
+        "",
+        f"## What {SCANS:,} scans need",
+        "",
+        f"Rates of phantoms in DICOM (`pointpet phantom --format dicom`, {arguments.phantoms} patients), default "
+        "settings, one process.",
+        "",
+        "| Command | s a scan | MB written a scan | Largest process, MB |",
+        "|---|---:|---:|---:|",
+        *whole,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -40,6 +40,25 @@ from pointpet.pipeline import study as _study  # noqa: F401
 from pointpet.pipeline.machine import describe_machine
 
 CASES = 6
+OTHERS = (
+    ("disk full", "tests/bad_input/test_faults.py (a disk of 40 kB), tests/io/test_artefacts.py"),
+    ("folder that may not be written to", "tests/bad_input/test_faults.py"),
+    ("two processes, one output folder; a stale lock", "tests/bad_input/test_faults.py, tests/io/test_artefacts.py"),
+    ("a cache cut short", "tests/bad_input/test_faults.py"),
+    (
+        "a worker dies (on this machine, on a cluster); the scheduler dies",
+        "tests/pipeline/test_processes.py, tests/pipeline/test_cluster.py (`-m slow`)",
+    ),
+    ("workers of a killed command", "tests/pipeline/test_processes.py"),
+    ("one corrupt case among sound ones", "tests/bad_input (each of the 78 cases), tests/pipeline/test_prepare.py"),
+    ("the same seed twice", "tests/pipeline/test_study.py, tests/learn/test_train.py"),
+    ("one patient, or one image under two names, in two folds", "tests/evaluate/test_folds.py"),
+    ("random labels, noise features", "[outcome_null.md](outcome_null.md)"),
+    ("points falsified at test time", "tests/pipeline/test_study.py"),
+    ("a class missing in a fold", "tests/evaluate/test_folds.py"),
+    ("a patient's name, id, birth date or path in an output", "tests/privacy/test_sentinels.py"),
+)
+"""Faults that tests hold, and where."""
 SETTLED = (".npz", ".nii.gz", ".csv", ".safetensors", ".png")
 """Files that hold no time: equal bytes in every run."""
 
@@ -291,6 +310,12 @@ def page(commands: list[Measured], arguments: argparse.Namespace) -> str:
         "done again |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
         *(row(command.name, command.counts) for command in commands),
+        "",
+        "## Other faults",
+        "",
+        "| Fault | Held by |",
+        "|---|---|",
+        *(f"| {fault} | {where} |" for fault, where in OTHERS),
         "",
     ]
     return "\n".join(lines)

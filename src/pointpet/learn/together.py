@@ -16,10 +16,11 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from torch import distributed
 
 from pointpet.core import TrainingError
 from pointpet.learn.backend import nn, torch
+
+distributed = torch.distributed
 
 LONGEST_WAIT = timedelta(days=1)
 """For each other: the first process may have a large cohort to prepare before the others can go on."""
@@ -51,6 +52,8 @@ def joined() -> Iterator[Place]:
     if environment is None or distributed.is_initialized():
         yield place()
         return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(environment.local_rank())
     distributed.init_process_group(
         "nccl" if torch.cuda.is_available() else "gloo",
         init_method=f"tcp://{environment.main_address}:{environment.main_port}",

@@ -240,6 +240,9 @@ def _take_over(out: Path, unfinished: Path, request: Mapping[str, Any], *, overw
 def _restore_rows(out: Path, known: Mapping[str, Any], unfinished: Path) -> None:
     with out.open(encoding="utf-8", newline="") as file:
         rows: Sequence[dict[str, str]] = list(csv.DictReader(file))
+    warnings: dict[str, list[str]] = {}
+    for item in known["warnings"]:
+        warnings.setdefault(item["case_id"], []).append(item["message"])
     for row in rows:
         case_id = row["case_id"]
         place = unfinished / f"{case_id}.json"
@@ -247,5 +250,5 @@ def _restore_rows(out: Path, known: Mapping[str, Any], unfinished: Path) -> None
             continue
         values: dict[str, Any] = {name: row[name] or None for name in CASE_COLUMNS}
         values |= {name: float(row[name]) if row[name] else None for name in feature_columns()}
-        warnings = [item["message"] for item in known["warnings"] if item["case_id"] == case_id]
-        write_json(place, {"inputs": known["cases"][case_id], "row": values, "warnings": warnings})
+        record = {"inputs": known["cases"][case_id], "row": values, "warnings": warnings.get(case_id, [])}
+        write_json(place, record)

@@ -13,7 +13,9 @@ from pointpet.io.nifti import read_nifti, write_mask
 from pointpet.pipeline import fold as folding
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.fold import FoldTask, case_folder, model_folder, run_fold
+from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.prepare import prepare_cohort
+from pointpet.pipeline.processes import worker_lost
 from pointpet.pipeline.study import StudyRequest, run_study
 
 METHODS = ("proposed", "cam_alone", "cam_fcn", "unet", "suv25", "click41")
@@ -80,6 +82,34 @@ def test_the_same_seed_gives_identical_bytes(cohort_folder, quick, study, tmp_pa
     run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "again", quick)
     endings = ("weights.safetensors", ".nii.gz", ".csv")
     assert digests(study, *endings) == digests(tmp_path / "again", *endings)
+
+
+@pytest.mark.slow
+def test_side_by_side_gives_what_one_after_the_other_gives(cohort_folder, quick, study, tmp_path):
+    request = StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3, workers=2)
+    outcome = run_study(request, tmp_path / "beside", quick)
+    assert outcome.failures == ()
+    endings = ("weights.safetensors", ".nii.gz", ".csv")
+    assert digests(study, *endings) == digests(tmp_path / "beside", *endings)
+
+
+def test_a_fold_whose_process_died_fails_with_its_methods_and_the_others_count(
+    cohort_folder, quick, study, tmp_path, monkeypatch
+):
+    """A loss is put in place of the second fold's answer; tests/pipeline/test_processes.py kills real processes."""
+    shutil.copytree(study, tmp_path / "s")
+    whole = map_tasks
+
+    def losing(function, items, **options):
+        for item, answer, error in whole(function, items, **options):
+            lost = function is run_fold and item.fold.number == 1
+            yield item, None if lost else answer, worker_lost(2) if lost else error
+
+    monkeypatch.setattr("pointpet.pipeline.study.map_tasks", losing)
+    outcome = run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
+    assert {(item["method"], item["fold"], item["stage"], item["code"]) for item in outcome.failures} == {
+        (method, 1, "train", "PP-WORKER-LOST") for method in METHODS
+    }
 
 
 def test_an_interrupted_study_goes_on_where_it_stopped(cohort_folder, quick, study, tmp_path, monkeypatch):

@@ -9,13 +9,13 @@ from pointpet.core import MissingExtraError, TrainingError
 
 try:
     import pytorch_lightning as lightning
-    from pytorch_lightning.callbacks import ModelCheckpoint
-    from pytorch_lightning.plugins.environments import (
+    from lightning_fabric.plugins.environments import (
         ClusterEnvironment,
         LightningEnvironment,
         SLURMEnvironment,
         TorchElasticEnvironment,
     )
+    from pytorch_lightning.callbacks import ModelCheckpoint
     from pytorch_lightning.strategies import DDPStrategy
 except ImportError as error:
     raise MissingExtraError(

@@ -25,14 +25,16 @@ def expand_inputs(inputs: Sequence[Path], units: str | None) -> list[Case]:
         Faults: a manifest is wrong.
     """
     cases: list[Case] = []
+    taken: set[str] = set()
     for path in inputs:
         if not path.exists():
             raise ImageReadError("PP-INPUT-MISSING", path.name, "does not exist", "Check the path")
         if path.suffix.lower() == ".csv":
-            cases += read_cohort(path).cases
+            found = read_cohort(path).cases
         else:
-            name = _case_id(path, len(cases) + 1, {case.case_id for case in cases})
-            cases.append(Case(name, pet=path, pet_units=units))
+            found = (Case(_case_id(path, len(cases) + 1, taken), pet=path, pet_units=units),)
+        cases += found
+        taken.update(case.case_id for case in found)
     return cases
 
 

@@ -116,11 +116,12 @@ def quantify_cohort(
         _take_over(out, unfinished, request, overwrite=overwrite)
         task = partial(_quantify_or_reuse, masks=masks, settings=settings, unfinished=unfinished)
         records, failures = {}, []
+        columns = (*CASE_COLUMNS, *feature_columns())  # one copy of the names, not one that came with each row
         for case, record, error in map_tasks(
             task, cohort.cases, workers=workers, report=report, describe=lambda case: case.case_id
         ):
             if error is None:
-                records[case.case_id] = record
+                records[case.case_id] = record | {"row": {name: record["row"][name] for name in columns}}
             else:
                 failures.append((case.case_id, error.about(f"case {case.case_id}")))
         ordered = [records[case.case_id] for case in cohort if case.case_id in records]

@@ -120,12 +120,14 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path, shared: bool) -> No
 
 @pytest.mark.slow
 def test_a_fault_of_the_first_process_ends_all(tmp_path: Path) -> None:
-    (tmp_path / "cohort.csv").write_text("case_id,pet,label\nA,a.nii,lung\n")
+    write_pictures(tmp_path, 4)
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "mine.txt").touch()
     pair = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     train = ["-m", "pointpet", "train", str(tmp_path / "cohort.csv"), "-o", str(tmp_path / "m")]
     with pytest.raises(subprocess.CalledProcessError) as failed:
         run(*pair, *train)
-    assert "a.nii" in failed.value.stderr
+    assert failed.value.stderr.count("error [PP-OUTPUT-EXISTS]: output folder m") == 2
 
 
 def run(*arguments: str) -> str:

@@ -30,7 +30,7 @@ from pointpet.pipeline.mapping import Report
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.predict import load_model, predict_volume
 from pointpet.pipeline.prediction_files import predicted_pictures_of
-from pointpet.pipeline.prepare import read_case_volume
+from pointpet.pipeline.prepare import prepare_cohort, read_case_volume
 from pointpet.pipeline.train import train_model
 from pointpet.project import project_mask
 
@@ -128,6 +128,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for cohorts and the model; resumed")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--config", type=Path, help="YAML configuration, to try something shorter")
+    parser.add_argument("--stage", choices=("prepare", "all"), default="all", help="prepare: stop before training")
     return parser.parse_args()
 
 
@@ -137,9 +138,12 @@ def main() -> None:
     configuration: Configuration = load_configuration(arguments.config)
     work = arguments.work
     training = {preset: make_cohort(work, "train", preset, *TRAINING[preset]) for preset in PRESETS}
-    testing = {preset: make_cohort(work, "test", preset, *TESTING[preset]) for preset in PRESETS}
     manifest = join(training, work / "train")
-    train_model(manifest, work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))
+    prepare_cohort(manifest, work / "prepared", configuration.preparing, report=printed("prepare"))
+    if arguments.stage == "prepare":
+        return
+    train_model(work / "prepared", work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))
+    testing = {preset: make_cohort(work, "test", preset, *TESTING[preset]) for preset in PRESETS}
     found = evaluation(work / "model", testing)
     print(pd.DataFrame(found["rows"]).to_string(index=False))
     ship(work / "model", arguments.out, found)

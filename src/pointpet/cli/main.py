@@ -13,6 +13,7 @@ from pointpet.cli import (
     check,
     config,
     demo,
+    doctor,
     import_dicom,
     methods,
     phantom,
@@ -66,6 +67,7 @@ for module in (
     view,
     config,
     methods,
+    doctor,
 ):
     app.command(module.NAME)(module.command)
 

@@ -25,13 +25,11 @@ def installed(tmp_path, monkeypatch) -> None:
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
     metadata = tmp_path / "site" / f"pointpet_atlas-{project['version']}.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    points = [
-        f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in named.items())
-        for group, named in project["entry-points"].items()
-    ]
+    name, version = project["name"], project["version"]
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    points = []
+    for group, named in project["entry-points"].items():
+        points += [f"[{group}]", *(f"{key} = {value}" for key, value in named.items())]
     (metadata / "entry_points.txt").write_text("\n".join(points))
     monkeypatch.syspath_prepend(metadata.parent)
     monkeypatch.syspath_prepend(EXAMPLE / "src")

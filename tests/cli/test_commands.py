@@ -27,6 +27,7 @@ COMMANDS = (
     "view",
     "config",
     "methods",
+    "doctor",
 )
 
 

@@ -61,12 +61,8 @@ def test_missing_and_unfit_packages_come_with_the_command():
     installed = {"numpy": "2.1.0", "pydicom": "2.4.0", "fastapi": "0.130.0"}.get
     status = extra_status(REQUIREMENTS, installed)
     assert status[""]["unfit"] == ["pydicom 2.4.0 is installed, <4,>=3.0.2 is needed"]
-    assert status["train"] == {
-        "complete": False,
-        "missing": ["torch"],
-        "unfit": [],
-        "install": "pip install 'pointpet[train]'",
-    }
+    command = "pip install 'pointpet[train]'"
+    assert status["train"] == {"complete": False, "missing": ["torch"], "unfit": [], "install": command}
     assert status["web"]["complete"], "a requirement of other Pythons is none"
     found = {
         "pointpet": "1",

@@ -48,9 +48,8 @@ def report_lines(found: Mapping[str, Any], *, with_packages: bool) -> list[str]:
     for name, extra in found["extras"].items():
         lacks = f"not complete ({', '.join(extra['missing'] + extra['unfit'])}); {extra['install']}"
         lines.append(f"extra {name}: {'complete' if extra['complete'] else lacks}")
-    lines += [
-        f"method {name} of {one['package']}: {one.get('error', 'loads')}" for name, one in found["methods"].items()
-    ]
+    for name, method in found["methods"].items():
+        lines.append(f"method {name} of {method['package']}: {method.get('error', 'loads')}")
     lines.append(f"models that come with it: {', '.join(found['models']) or 'none'}")
     if with_packages:
         lines += [f"{name} {number}" for name, number in found["packages"].items()]

@@ -1,7 +1,7 @@
 """An example method: where do the tumours of each class lie, and what is hot there?
 
-Training averages the places of the points in the field of view, by class. A new scan's uptake is weighted by each class's
-place; the highest weighted voxel names the class and is the seed that pointpet's one-click rule outlines.
+Training averages the places of the points in the field of view, by class. A new scan's uptake is weighted by each
+class's place; the highest weighted voxel names the class and is the seed that pointpet's one-click rule outlines.
 
 Shape letters: C classes, N voxels looked at.
 """

@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check slow clean
+.PHONY: help setup demo test check slow release-check clean
 
 help:
 	@echo "make demo   set up everything, then a phantom study with its report in demo/study/report.html"
 	@echo "make test   set up everything, then the tests"
 	@echo "make check  linters, types, import contract"
 	@echo "make slow   the long tests"
+	@echo "make release-check   wheel and sdist in empty environments, on each Python that is there"
 
 setup: $(STAMP)
 
@@ -29,6 +30,10 @@ test: setup
 
 slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Builds wheel and sdist and runs them with the base packages alone; interpreters that are not there are left out.
+release-check: setup
+	$(BIN)/python experiments/release_check.py --python python3.11 python3.12 python3.13
 
 check: setup
 	$(BIN)/ruff check .

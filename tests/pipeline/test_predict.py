@@ -66,6 +66,45 @@ def test_outputs_lie_on_the_scans_own_grid(cohort_folder, model, tmp_path):
     assert summary["mtv_ml"][0] == pytest.approx(mask_ml, rel=1e-6)
 
 
+def test_the_documented_schema_is_that_of_the_files(cohort_folder, model, tmp_path):
+    import re
+    from pathlib import Path
+
+    from pointpet.core import Flag
+
+    document = (Path(__file__).parents[2] / "docs" / "file-formats.md").read_text()
+    section = document.split("\n## Prediction folder\n")[1].split("\n## ")[0]
+    parts = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", section, re.MULTILINE | re.DOTALL))
+    names = {title: re.findall(r"`(\w+)`", body) for title, body in parts.items()}
+    predict_inputs(model, [cohort_folder / "images" / "C00.nii.gz"], tmp_path / "out")
+    result = read_json(tmp_path / "out" / "C00" / "result.json")
+    table = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in section.splitlines() if line.startswith("| `")]
+    first_cells = [name for cell in table for name in cell]
+    assert set(result) <= set(first_cells)
+    assert {flag.value for flag in Flag} <= set(first_cells)
+    assert names["lesions.csv"] == list(LESION_COLUMNS)
+    summary = list(pd.read_csv(tmp_path / "out" / "summary.csv").columns)
+    documented = [name for name in names["summary.csv"] if name != "probability_CLASS"]
+    assert documented == [name for name in summary if not name.startswith("probability_")]
+
+
+def test_a_model_of_phantoms_is_flagged_whatever_way_it_was_trained(cohort_folder, quick, tmp_path):
+    import shutil
+
+    from pointpet.io.artefacts import write_json
+    from pointpet.pipeline.prepare import prepare_cohort
+
+    shutil.copytree(cohort_folder, tmp_path / "cohort")
+    write_json(tmp_path / "cohort" / "phantom.json", {"preset": "default"})
+    prepare_cohort(tmp_path / "cohort" / "cohort.csv", tmp_path / "p", quick.preparing)
+    train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
+    outcome = predict_inputs(tmp_path / "m", [cohort_folder / "images" / "C00.nii.gz"], tmp_path / "out")
+    assert outcome.phantom_trained
+    assert read_json(tmp_path / "out" / "C00" / "result.json")["flags"][-1] == "phantom_trained_model"
+    assert outcome.rows[0]["flags"].endswith("phantom_trained_model")
+    assert "to try the tool, not for patients" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+
+
 def test_a_cohort_predicts_alike_and_resumes(cohort_folder, model, tmp_path):
     outcome = predict_inputs(model, [cohort_folder / "cohort.csv"], tmp_path / "out")
     assert len(outcome.rows) == 16

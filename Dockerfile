@@ -19,7 +19,7 @@ RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     && rm /tmp/constraints-cpu.txt \
     && useradd --create-home --uid 1000 reader
 
-USER reader
+USER 1000
 WORKDIR /work
 ENV MPLCONFIGDIR=/tmp/matplotlib
 ENTRYPOINT ["pointpet"]

@@ -68,7 +68,7 @@ def test_the_image_is_built_from_files_that_exist_and_runs_as_no_root():
     assert extras is not None
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(extras[1].split(",")) <= set(stated)
-    assert [line for line in lines if line.startswith("USER")] == ["USER reader"]
+    assert [line for line in lines if line.startswith("USER")] == ["USER 1000"]
     assert all(":" in line.split()[1] for line in lines if line.startswith("FROM")), "a base image without a tag"
 
 

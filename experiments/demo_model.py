@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,12 @@ def make_cohort(work: Path, part: str, preset: str, patients: int, seed: int) ->
     return folder / "cohort.csv"
 
 
-def join(manifests: dict[str, Path], out: Path) -> Path:
-    """One manifest of several phantom cohorts, the preset in front of each case id."""
+def join(manifests: dict[str, Path], out: Path, first: int | None = None) -> Path:
+    """One manifest of several phantom cohorts, or of the `first` cases of each; the preset before each case id."""
     rows: list[dict[str, Any]] = []
     for preset, manifest in manifests.items():
         with manifest.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
+            for row in islice(csv.DictReader(file), first):
                 files = {name: manifest.parent.resolve() / row[name] for name in ("pet", "mask") if row[name]}
                 names = {name: f"{preset}_{row[name]}" for name in ("case_id", "patient_id")}
                 rows.append({**row, **files, **names})
@@ -115,10 +116,10 @@ def evaluation(model: Path, manifests: dict[str, Path]) -> dict[str, Any]:
     }
 
 
-def ship(model: Path, out: Path, found: dict[str, Any]) -> None:
-    """Copy the model to `out` with its evaluation on record and card."""
+def ship(model: Path, out: Path, found: dict[str, Any] | None) -> None:
+    """Copy the model to `out`, with its evaluation on record and card where there is one."""
     tensors, record = read_model(model)
-    record = {**record, "evaluation": found}
+    record = {**record, "evaluation": found} if found else record
     write_model(out, tensors, record, model_card(record))
 
 
@@ -128,6 +129,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for cohorts and the model; resumed")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--config", type=Path, help="YAML configuration, to try something shorter")
+    parser.add_argument("--first", type=int, help="train on the first so many patients of each preset, unmeasured")
     parser.add_argument("--stage", choices=("prepare", "all"), default="all", help="prepare: stop before training")
     return parser.parse_args()
 
@@ -138,11 +140,14 @@ def main() -> None:
     configuration: Configuration = load_configuration(arguments.config)
     work = arguments.work
     training = {preset: make_cohort(work, "train", preset, *TRAINING[preset]) for preset in PRESETS}
-    manifest = join(training, work / "train")
+    manifest = join(training, work / "train", arguments.first)
     prepare_cohort(manifest, work / "prepared", configuration.preparing, report=printed("prepare"))
     if arguments.stage == "prepare":
         return
     train_model(work / "prepared", work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))
+    if arguments.first:
+        ship(work / "model", arguments.out, None)
+        return
     testing = {preset: make_cohort(work, "test", preset, *TESTING[preset]) for preset in PRESETS}
     found = evaluation(work / "model", testing)
     print(pd.DataFrame(found["rows"]).to_string(index=False))

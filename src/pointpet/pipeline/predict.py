@@ -54,7 +54,7 @@ class VolumePrediction:
 
 
 def predict_inputs(
-    model: Path,
+    model: str | Path,
     inputs: Sequence[Path],
     out: Path,
     *,

@@ -71,7 +71,7 @@ def test_bad_cache(tmp_path: Path) -> None:
     spoilt = [b"", b"text", whole[:-100], bytes(damaged), single.getvalue()]
     for content in [*spoilt, *(file.getvalue() for file in (pickled, foreign, flat))]:
         path.write_bytes(content)
-        with pytest.raises(ImageReadError, match="cannot be read as MIPs of pointpet") as caught:
+        with pytest.raises(ImageReadError, match="cannot be read as a part of the cache of pointpet") as caught:
             read_mips(path)
         assert caught.value.code == "PP-MIP-CACHE"
 
@@ -278,5 +278,5 @@ def test_no_turned_views_are_an_answer_too(tmp_path: Path) -> None:
 
 def test_a_cache_of_plain_views_holds_no_turned_ones(tmp_path: Path) -> None:
     write_mips(tmp_path / "a.npz", pair())
-    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as MIPs of pointpet"):
+    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as a part of the cache of pointpet"):
         read_turned(tmp_path / "a.npz")

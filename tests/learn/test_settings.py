@@ -86,7 +86,7 @@ def test_an_unknown_name_of_the_package_is_refused() -> None:
         _ = pointpet.learn.nothing
 
 
-@pytest.mark.parametrize(("views", "epochs"), [(8, 150), (72, 150), (176, 119), (1000, 60)])
+@pytest.mark.parametrize(("views", "epochs"), [(8, 150), (72, 150), (176, 69), (1000, 60)])
 def test_automatic_epochs_follow_the_batches_within_bounds(views: int, epochs: int) -> None:
     assert TrainingSettings().with_epochs_for(views).epochs == epochs
 

@@ -151,7 +151,7 @@ def test_tensors_that_do_not_fit_are_named(change, told: str) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"architecture": "other"}, {"settings": {"epochs": 0}}, {"settings": {"unheard": 1}}, {"classes": None}],
+    [{"architecture": "other"}, {"settings": {"epochs": -1}}, {"settings": {"unheard": 1}}, {"classes": None}],
 )
 def test_a_record_that_describes_no_such_network_is_refused(changes: dict) -> None:
     network = untrained()

@@ -64,7 +64,7 @@ def test_a_section_of_its_own_reaches_the_method() -> None:
     own = {"unet": UnetSettings(epochs=3), "cam_fcn": FcnSettings(pooled_share=0.3)}
     assert build_method("unet", COMMON, LOCALISING, own).settings.epochs == 3
     assert build_method("cam_fcn", COMMON, LOCALISING, own).training.pooled_share == 0.3
-    assert build_method("cam_alone", COMMON, LOCALISING, own).training.pooled_share == 1.0
+    assert build_method("cam_alone", COMMON, LOCALISING, own).training.pooled_share == COMMON.pooled_share
 
 
 def test_the_unet_is_given_label_and_mask_in_training_and_nothing_at_test_time() -> None:

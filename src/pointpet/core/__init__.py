@@ -1,6 +1,7 @@
 """Frozen data types that carry their geometry, errors and seeds. Imports numpy only."""
 
 from pointpet.core.acquisition import Acquisition
+from pointpet.core.candidates import Candidates
 from pointpet.core.cohort import Case, Cohort, text_digest
 from pointpet.core.errors import (
     ClusterError,
@@ -29,6 +30,7 @@ __all__ = [
     "GRID_TOLERANCE_MM",
     "Acquisition",
     "ActivationMap",
+    "Candidates",
     "Case",
     "ClusterError",
     "Cohort",

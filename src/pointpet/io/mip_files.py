@@ -54,7 +54,7 @@ def read_turned(path: Path) -> tuple[TurnedMips, ...]:
     Raises:
         ImageReadError: missing, damaged, or no turned MIPs of ours.
     """
-    with _own_cache(path) as arrays:
+    with own_cache(path) as arrays:
         views = []
         for number, matrix in enumerate(arrays["matrix"]):
             planes = [arrays.get(f"{number}_{plane}") for plane in Plane]
@@ -69,13 +69,13 @@ def read_mips(path: Path) -> MipPair:
     Raises:
         ImageReadError: missing, damaged, or no MIPs of ours.
     """
-    with _own_cache(path) as arrays:
+    with own_cache(path) as arrays:
         views = [arrays.get(str(plane)) for plane in Plane]
         return MipPair(views[0], views[1], float(arrays["pixel_mm"][0]), arrays.get("origin_mm"))
 
 
 @contextmanager
-def _own_cache(path: Path) -> Iterator[Mapping[str, NDArray]]:
+def own_cache(path: Path) -> Iterator[Mapping[str, NDArray]]:
     """The arrays of a file of our cache; whatever is wrong with it, the remedy is to prepare again."""
     path = Path(path)
     try:
@@ -97,7 +97,7 @@ def _own_cache(path: Path) -> Iterator[Mapping[str, NDArray]]:
         raise ImageReadError(
             "PP-MIP-CACHE",
             path.name,
-            "cannot be read as MIPs of pointpet",
+            "cannot be read as a part of the cache of pointpet",
             "Remove it and run `pointpet prepare` again",
         ) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,12 @@ class Activation:
         probabilities: class name to probability; they sum to 1.
         maps: plane to the activation map of the predicted class, at the MIP's size. A map without a positive cell is
             all zero.
+        class_maps: class name to such maps, of every class, where the network has them.
     """
 
     probabilities: Mapping[str, float]
     maps: Mapping[Plane, ActivationMap]
+    class_maps: Mapping[str, Mapping[Plane, ActivationMap]] = field(default_factory=dict)
 
     @property
     def predicted(self) -> str:
@@ -82,16 +84,20 @@ class TrainedNetwork:
         probabilities = torch.softmax(logits, 0).tolist()
         predicted = int(logits.argmax())
         maps = {
-            plane: ActivationMap(
-                from_picture(self._at_picture_size(scores.maps[0, predicted], frame)),
-                plane,
-                self.classes[predicted],
-                mips.pixel_mm,
-                mips.origin_mm,
-            )
-            for plane, (scores, frame) in scored.items()
+            name: {
+                plane: ActivationMap(
+                    from_picture(self._at_picture_size(scores.maps[0, index], frame)),
+                    plane,
+                    name,
+                    mips.pixel_mm,
+                    mips.origin_mm,
+                )
+                for plane, (scores, frame) in scored.items()
+            }
+            for index, name in enumerate(self.classes)
         }
-        return Activation(dict(zip(self.classes, probabilities, strict=True)), maps)
+        named = dict(zip(self.classes, probabilities, strict=True))
+        return Activation(named, maps[self.classes[predicted]], maps)
 
     def _score(self, mips: MipPair, plane: Plane) -> tuple[Scores, Frame]:
         values, frame = network_input(mips.picture(plane), mips.pixel_mm, self.settings)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import ActivationMap, GeometryError, MipPair, Plane, Volume
 from pointpet.localise.backproject import back_project
+from pointpet.localise.candidates import WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.project import project
 
@@ -25,17 +26,22 @@ LEAST_VALUE = 0.02
 
 
 def agreed_maps(
-    volume: Volume, maps: Mapping[Plane, ActivationMap], settings: LocaliseSettings
+    volume: Volume,
+    maps: Mapping[Plane, ActivationMap],
+    settings: LocaliseSettings,
+    candidates: WeightedCandidates | None = None,
 ) -> dict[Plane, ActivationMap]:
     """Ask both maps and the uptake for each voxel, and project the answer back on both views.
 
     M'(x, z) = sqrt(max_y E / max E) with E(x, y, z) = M_coronal(x, z) M_sagittal(y, z) SUV(x, y, z)^uptake_power, and
-    the same along x for the sagittal view. Maps that share no voxel are returned as they were.
+    the same along x for the sagittal view. With candidates, E is weighted by what lies near. Maps that share no voxel
+    are returned as they were.
 
     Args:
         volume: SUV.
         maps: both planes, (U, Z) in [0, 1], on the world-aligned grid that `project` makes of the volume.
         settings: `uptake_power`.
+        candidates: local maxima of uptake with their weights.
 
     Raises:
         GeometryError: a plane is missing, a map has no world coordinates, or is not on the volume's projection grid.
@@ -46,6 +52,8 @@ def agreed_maps(
     suv = np.maximum(volume.voxels[projected.box], 0) ** np.float32(settings.uptake_power)
     evidence = np.zeros(volume.voxels.shape, np.float32)
     evidence[projected.box] = projected.product * suv
+    if candidates is not None:
+        evidence[projected.box] *= candidates.on(volume.grid, projected.box)
     highest = float(evidence.max())
     if highest <= 0:
         return dict(maps)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pointpet.core import ActivationMap, Flag, Mask, MipPair, Plane, Volume
 from pointpet.localise.agreement import agreed_maps, weighted_maps
 from pointpet.localise.backproject import BackProjection, back_project
+from pointpet.localise.candidates import WeightedCandidates
 from pointpet.localise.neighbourhood import climb, cut
 from pointpet.localise.outline import RULES
 from pointpet.localise.peaks import pair_centres
@@ -49,6 +50,7 @@ def localise(
     *,
     mips: MipPair | None = None,
     probabilities: Mapping[str, float] | None = None,
+    candidates: WeightedCandidates | None = None,
 ) -> Localisation:
     """Find the lesion that both maps point at and outline it.
 
@@ -58,11 +60,12 @@ def localise(
         settings: thresholds and the outline's name.
         mips: the MIPs the maps were made from; without them the maps are taken as they are.
         probabilities: class name to probability, for the flag of an unsure class; none where unknown.
+        candidates: local maxima of uptake with their weights; they count where the views are made to agree.
 
     Raises:
         GeometryError: a plane is missing, or a map has no world coordinates.
     """
-    agreed = _cleaned(volume, maps, settings, mips)
+    agreed = _cleaned(volume, maps, settings, mips, candidates)
     projected = back_project(volume.grid, agreed, threshold=settings.loose_threshold)
     hull = np.zeros(volume.voxels.shape, bool)
     mask = np.zeros(volume.voxels.shape, bool)
@@ -82,11 +85,15 @@ def localise(
 
 
 def _cleaned(
-    volume: Volume, maps: Mapping[Plane, ActivationMap], settings: LocaliseSettings, mips: MipPair | None
+    volume: Volume,
+    maps: Mapping[Plane, ActivationMap],
+    settings: LocaliseSettings,
+    mips: MipPair | None,
+    candidates: WeightedCandidates | None,
 ) -> dict[Plane, ActivationMap]:
     if mips is None:
         return dict(maps)
-    return agreed_maps(volume, maps, settings) if settings.agree else weighted_maps(maps, mips, settings)
+    return agreed_maps(volume, maps, settings, candidates) if settings.agree else weighted_maps(maps, mips, settings)
 
 
 def _lesions(

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Mask, MipPair, Plane, Prediction, TurnedMips, Volume
+from pointpet.core import Candidates, Mask, MipPair, Plane, Prediction, TurnedMips, Volume
 
 
 class Given(StrEnum):
@@ -53,6 +53,7 @@ class CaseInput:
         mips: MIPs at the prepared pixel size; None for methods that did not ask.
         load_turned: reads the MIPs of the turned patient, further views to learn from; none for ready-made pictures.
         load_volume: reads the SUV volume; None for ready-made pictures.
+        load_candidates: gives the local maxima of uptake; None for ready-made pictures.
         label: class name, where declared.
         points_mm: (N, 3) world RAS+ mm, where declared; (0, 3) otherwise.
         pixels: plane to (N, 2) fractional (row, column) of the points in `mips`, where declared.
@@ -64,6 +65,7 @@ class CaseInput:
     mips: MipPair | None = None
     load_turned: Callable[[], Sequence[TurnedMips]] = tuple
     load_volume: Callable[[], Volume] | None = None
+    load_candidates: Callable[[], Candidates] | None = None
     label: str | None = None
     points_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
     pixels: Mapping[Plane, NDArray[np.float64]] = field(default_factory=dict)

@@ -16,5 +16,5 @@ def build(training: TrainingSettings, localising: LocaliseSettings) -> WeakMetho
         "class label only: the same network without the distance loss",
         replace(training, distance="none"),
         localising,
-        uses_points=False,
+        candidates=None,
     )

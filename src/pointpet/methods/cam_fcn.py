@@ -21,5 +21,5 @@ def build(training: TrainingSettings, localising: LocaliseSettings, settings: Fc
         "class label only: a fully convolutional classifier with finer score maps before pooling",
         (settings or FcnSettings()).training(training),
         localising,
-        uses_points=False,
+        candidates=None,
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.weak import WeakMethod
 
 
-def build(training: TrainingSettings, localising: LocaliseSettings) -> WeakMethod:
-    """Classification and distance loss together, as the training settings say."""
+def build(
+    training: TrainingSettings, localising: LocaliseSettings, candidates: CandidateSettings | None = None
+) -> WeakMethod:
+    """Classification and distance loss together, as the training settings say; candidates by default."""
     return WeakMethod(
         "proposed",
         "class label and one point: classification and distance loss, maps to a 3D mask",
         training,
         localising,
-        uses_points=True,
+        candidates=candidates or CandidateSettings(),
     )

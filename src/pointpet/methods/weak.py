@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction
+from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction, derive_seed
+from pointpet.image.candidates import FEATURES
 from pointpet.io.model_folder import read_model, write_model
+from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.agreement import weighted_maps
@@ -19,11 +21,16 @@ from pointpet.localise.localise import localise
 from pointpet.localise.pictures import localise_pictures
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
+from pointpet.methods.evidence import Evidence, with_candidates
 from pointpet.methods.model_card import model_card
 
 if TYPE_CHECKING:
     from pointpet.core import MipPair
+    from pointpet.learn.candidate_forest import CandidateForest
     from pointpet.learn.trained import Activation
+
+FOREST = "candidates."
+"""Start of the names of the forest's arrays among a model's tensors."""
 
 NO_PIXELS: Mapping[Plane, np.ndarray] = {}
 
@@ -46,17 +53,25 @@ class WeakMethod:
         name, summary: as the registry lists them.
         training: network and loss settings.
         localising: from maps to a mask.
-        uses_points: whether training sees the one point per patient.
+        candidates: how candidates are told from physiology by the one point per patient; None for a method that sees
+            no point in training.
     """
 
     def __init__(
-        self, name: str, summary: str, training: TrainingSettings, localising: LocaliseSettings, *, uses_points: bool
+        self,
+        name: str,
+        summary: str,
+        training: TrainingSettings,
+        localising: LocaliseSettings,
+        *,
+        candidates: CandidateSettings | None,
     ) -> None:
         self.name = name
         self.summary = summary
         self.training = training
         self.localising = localising
-        given = {Given.LABEL, Given.POINT} if uses_points else {Given.LABEL}
+        self.candidates = candidates
+        given = {Given.LABEL, Given.POINT} if candidates else {Given.LABEL}
         self.supervision = Supervision(training=frozenset(given))
 
     def fit(self, training: Sequence[CaseInput], context: FitContext) -> FittedWeakMethod:
@@ -72,7 +87,28 @@ class WeakMethod:
             checkpoint_dir=context.checkpoint_dir,
             report=context.report,
         )
-        return FittedWeakMethod(self.name, network, self.localising, context.record)
+        forest = self._forest(training, context)
+        return FittedWeakMethod(self.name, network, self.localising, context.record, forest)
+
+    def _forest(self, training: Sequence[CaseInput], context: FitContext) -> FittedForest | None:
+        """What the clicks say of candidates; None where it is not asked for, or too few clicks are there."""
+        from pointpet.learn.candidate_forest import ClickedCandidates, fit_forest
+
+        if self.candidates is None or not self.candidates.enabled or not self.localising.agree:
+            return None
+        clicked = [
+            ClickedCandidates(case.load_candidates(), case.label, case.points_mm)
+            for case in training
+            if case.label and case.load_candidates is not None
+        ]
+        forest = fit_forest(
+            clicked,
+            self.candidates,
+            classes=context.classes,
+            lesion_free=context.lesion_free,
+            seed=derive_seed(context.seed, "candidates"),
+        )
+        return None if forest is None else FittedForest(forest, self.candidates)
 
     def _example(self, case: CaseInput, label: str) -> Example:
         """A training case, with its views of the turned patient where the settings use them."""
@@ -106,17 +142,27 @@ class WeakMethod:
 
         stored = read_stored(folder, self.name)
         network = TrainedNetwork.from_tensors(stored.tensors, stored.network)
-        return FittedWeakMethod(self.name, network, stored.localising, stored.context)
+        return FittedWeakMethod(self.name, network, stored.localising, stored.context, stored.forest)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedForest:
+    """What the clicks say of candidates, and how it is used."""
+
+    forest: CandidateForest
+    settings: CandidateSettings
 
 
 @dataclass(frozen=True, eq=False)
 class StoredMethod:
-    """What a model folder holds: tensors and record of the network, the rule, and the context of `FittedWeakMethod`."""
+    """What a model folder holds: tensors and record of the network, the rule, the context of `FittedWeakMethod`, and
+    the forest where there is one."""
 
     tensors: Mapping[str, NDArray]
     network: Mapping[str, Any]
     localising: LocaliseSettings
     context: Mapping[str, Any]
+    forest: FittedForest | None = None
 
 
 def read_stored(folder: Path, method: str) -> StoredMethod:
@@ -137,7 +183,8 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
         localising = LocaliseSettings(**record["localise"])
         context = {name: record[name] for name in ("lesion_free", "preprocessing")}
         context |= {name: record[name] for name in ("cohort", "evaluation") if name in record}
-        return StoredMethod(tensors, dict(record["network"]), localising, context)
+        weights = {name: array for name, array in tensors.items() if not name.startswith(FOREST)}
+        return StoredMethod(weights, dict(record["network"]), localising, context, _stored_forest(tensors, record))
     except (KeyError, TypeError, ValueError, PointpetError) as error:
         raise ModelError(
             "PP-MODEL-RECORD",
@@ -145,6 +192,20 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
             f"must hold network, localise, lesion_free and preprocessing of this version, got {error!r}",
             "Read the model with the version that wrote it, or train it again",
         ) from error
+
+
+def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) -> FittedForest | None:
+    from pointpet.learn.candidate_forest import CandidateForest
+
+    kept = record.get("candidates")
+    if kept is None:
+        return None
+    if kept["features"] != list(FEATURES):
+        raise ValueError("other features of candidates")
+    arrays = {name.removeprefix(FOREST): array for name, array in tensors.items() if name.startswith(FOREST)}
+    classes = len(record["network"]["classes"])
+    forest = CandidateForest.from_tensors(arrays, classes=classes, features=len(FEATURES))
+    return FittedForest(forest, CandidateSettings(**kept["settings"]))
 
 
 class StorableNetwork(Protocol):
@@ -176,15 +237,22 @@ class FittedWeakMethod:
         network: the network.
         localising: from maps to a mask.
         context: `FitContext.record`.
+        forest: weighs the maps by what the clicks say of candidates; None: the maps stand alone.
     """
 
     def __init__(
-        self, method: str, network: MappingNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
+        self,
+        method: str,
+        network: MappingNetwork,
+        localising: LocaliseSettings,
+        context: Mapping[str, Any],
+        forest: FittedForest | None = None,
     ) -> None:
         self.method = method
         self.network = network
         self.localising = localising
         self.context = context
+        self.forest = forest
 
     @property
     def training_record(self) -> Mapping[str, Any]:
@@ -194,25 +262,25 @@ class FittedWeakMethod:
     def predict(self, case: CaseInput) -> Prediction:
         """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""
         mips = require_mips(case)
-        activation = self.network.activate(mips)
-        predicted = max(activation.probabilities, key=activation.probabilities.__getitem__)
-        if predicted in self.context["lesion_free"]:
-            return without_lesion(case, activation.probabilities, predicted)
+        evidence = self._evidence(case, mips)
+        if evidence.predicted in self.context["lesion_free"]:
+            return without_lesion(case, evidence.probabilities, evidence.predicted)
         if case.load_volume is None:
-            maps = weighted_maps(activation.maps, mips, self.localising)
+            maps = weighted_maps(evidence.maps, mips, self.localising)
             pictures = localise_pictures(mips, maps, self.localising)
-            return Prediction(case.case_id, activation.probabilities, predicted, maps, picture_masks=pictures)
+            return Prediction(case.case_id, evidence.probabilities, evidence.predicted, maps, picture_masks=pictures)
         found = localise(
             case.load_volume(),
-            activation.maps,
+            evidence.maps,
             self.localising,
             mips=mips,
-            probabilities=activation.probabilities,
+            probabilities=evidence.probabilities,
+            candidates=evidence.candidates,
         )
         return Prediction(
             case_id=case.case_id,
-            probabilities=activation.probabilities,
-            predicted=predicted,
+            probabilities=evidence.probabilities,
+            predicted=evidence.predicted,
             maps=found.maps,
             mask=found.mask,
             hull=found.hull,
@@ -220,9 +288,25 @@ class FittedWeakMethod:
             flags=found.flags,
         )
 
+    def _evidence(self, case: CaseInput, mips: MipPair) -> Evidence:
+        activation = self.network.activate(mips)
+        if self.forest is None or case.load_candidates is None:
+            return Evidence(activation.probabilities, activation.maps)
+        candidates = case.load_candidates()
+        if not len(candidates):
+            return Evidence(activation.probabilities, activation.maps)
+        return with_candidates(
+            activation,
+            candidates,
+            self.forest.forest,
+            self.forest.settings,
+            uptake_power=self.localising.uptake_power,
+            lesion_free=self.context["lesion_free"],
+        )
+
     def save(self, folder: Path) -> None:
         """Write weights.safetensors, model.json and MODEL_CARD.md."""
-        store(folder, self.method, self.network, self.localising, self.context)
+        store(folder, self.method, self.network, self.localising, self.context, self.forest)
 
 
 def without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicted: str) -> Prediction:
@@ -237,8 +321,17 @@ def without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicte
 
 
 def store(
-    folder: Path, method: str, network: StorableNetwork, localising: LocaliseSettings, context: Mapping[str, Any]
+    folder: Path,
+    method: str,
+    network: StorableNetwork,
+    localising: LocaliseSettings,
+    context: Mapping[str, Any],
+    forest: FittedForest | None = None,
 ) -> None:
     """Write a model folder: weights.safetensors, model.json and MODEL_CARD.md. `read_stored` reads it back."""
     record = {"method": method, "network": network.record, "localise": asdict(localising), **context}
-    write_model(folder, network.tensors(), record, model_card(record))
+    tensors = network.tensors()
+    if forest is not None:
+        record["candidates"] = {"settings": asdict(forest.settings), "features": list(FEATURES)}
+        tensors |= {FOREST + name: array for name, array in forest.forest.tensors().items()}
+    write_model(folder, tensors, record, model_card(record))

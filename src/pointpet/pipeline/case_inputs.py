@@ -44,6 +44,7 @@ def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeRe
         mips=mips,
         load_turned=prepared.turned,
         load_volume=load_volume,
+        load_candidates=prepared.candidates if prepared.has_candidates else None,
         label=case.label if Given.LABEL in given else None,
         **({"points_mm": case.points_mm, "pixels": case_pixels(case, mips)} if shows_point else {}),
         load_mask=(lambda: reader.mask(prepared)) if shows_mask else None,

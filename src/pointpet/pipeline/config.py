@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pointpet.core import ConfigError, Faults, PointpetError, option, raise_faults, text_digest
+from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.unet_settings import UnetSettings
@@ -116,6 +117,7 @@ class AnnotationBudgetSettings:
 SECTIONS: Mapping[str, type] = {
     "prepare": PrepareSettings,
     "training": TrainingSettings,
+    "candidates": CandidateSettings,
     "localise": LocaliseSettings,
     "radiomics": RadiomicsSettings,
     "outcome": OutcomeSettings,
@@ -133,6 +135,7 @@ class Configuration:
 
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    candidates: CandidateSettings = field(default_factory=CandidateSettings)
     localise: LocaliseSettings = field(default_factory=LocaliseSettings)
     radiomics: RadiomicsSettings = field(default_factory=RadiomicsSettings)
     outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
@@ -158,7 +161,12 @@ class Configuration:
         Raises:
             ConfigError: no such method.
         """
-        return build_method(name, self.training, self.localise, {"cam_fcn": self.cam_fcn, "unet": self.unet})
+        return build_method(
+            name,
+            self.training,
+            self.localise,
+            {"proposed": self.candidates, "cam_fcn": self.cam_fcn, "unet": self.unet},
+        )
 
     @property
     def digest(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pointpet._version import __version__
 from pointpet.core import Case, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction, Volume
+from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
@@ -167,13 +168,23 @@ def predict_volume(
         volume: SUV (X, Y, Z).
     """
     mips = project_case(volume, PrepareSettings(**record["preprocessing"]))
-    prediction = fitted.predict(CaseInput(case_id, case_id, mips=mips, load_volume=lambda: volume))
+    prediction = fitted.predict(_scan_input(case_id, mips, volume))
     mask = prediction.mask
     assert mask is not None
     if is_phantom_trained(record):
         prediction = replace(prediction, flags=(*prediction.flags, Flag.PHANTOM_MODEL))
     lesions = describe_lesions(volume, mask, seeds_mm=prediction.seeds_mm)
     return VolumePrediction(prediction, mips, lesions)
+
+
+def _scan_input(case_id: str, mips: MipPair, volume: Volume) -> CaseInput:
+    return CaseInput(
+        case_id,
+        case_id,
+        mips=mips,
+        load_volume=lambda: volume,
+        load_candidates=lambda: find_candidates(volume),
+    )
 
 
 def is_phantom_trained(record: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from pointpet._version import __version__
 from pointpet.core import (
+    Candidates,
     Case,
     Cohort,
     GeometryError,
@@ -26,7 +27,9 @@ from pointpet.core import (
     Volume,
     text_digest,
 )
+from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_json, write_json
+from pointpet.io.candidate_files import read_candidates, write_candidates
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mip_pictures, read_mips, read_turned, write_mips, write_turned
 from pointpet.io.pet import PetReading, read_pet, sidecar_path
@@ -40,7 +43,7 @@ from pointpet.project.mips import Interpolation
 LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,7 @@ class PreparedCase:
         pixel_hash: hash of the image's voxels: the same scan has it under any name.
         facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
         turned_path: file of the MIPs of the turned patient; None where there are none.
+        candidates_path: file of the local maxima of uptake; None or missing for ready-made pictures.
     """
 
     case: Case
@@ -59,6 +63,17 @@ class PreparedCase:
     pixel_hash: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     turned_path: Path | None = None
+    candidates_path: Path | None = None
+
+    @property
+    def has_candidates(self) -> bool:
+        """False for ready-made pictures, which hold no voxels to look for them in."""
+        return self.candidates_path is not None and self.candidates_path.is_file()
+
+    def candidates(self) -> Candidates:
+        """Local maxima of uptake, read from disk."""
+        assert self.candidates_path is not None
+        return read_candidates(self.candidates_path)
 
     @property
     def mips(self) -> MipPair:
@@ -205,18 +220,24 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[s
     mips_path = _mips_path(out, case.case_id)
     source = _source_digest(case, settings)
     turned_path = _turned_path(out, case.case_id)
+    candidates_path = _candidates_path(out, case.case_id)
     known = _known(record_path)
-    if known.get("source_digest") == source and known.get("bytes") == _sizes(mips_path, turned_path):
+    if known.get("source_digest") == source and known.get("bytes") == _sizes(mips_path, turned_path, candidates_path):
         pixel_hash, facts = known["pixel_hash"], known["facts"]
         require_points_inside(case, read_mips(mips_path))
     else:
-        mips, turned, pixel_hash, facts = _project_source(case, settings)
-        require_points_inside(case, mips)
-        write_mips(mips_path, mips)
-        write_turned(turned_path, turned)
+        found = _project_source(case, settings)
+        pixel_hash, facts = found.pixel_hash, found.facts
+        require_points_inside(case, found.mips)
+        write_mips(mips_path, found.mips)
+        write_turned(turned_path, found.turned)
+        if found.candidates is None:
+            candidates_path.unlink(missing_ok=True)
+        else:
+            write_candidates(candidates_path, found.candidates)
         LOG.info("%s: projected", case.case_id)
     record = {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)}
-    record["bytes"] = _sizes(mips_path, turned_path)
+    record["bytes"] = _sizes(mips_path, turned_path, candidates_path)
     if known != record:
         write_json(record_path, record)
     return {"pixel_hash": pixel_hash, "facts": facts}
@@ -263,16 +284,36 @@ def _turned_path(folder: Path, case_id: str) -> Path:
     return folder / "cases" / f"{case_id}.turned.npz"
 
 
-def _project_source(case: Case, settings: PrepareSettings) -> tuple[MipPair, list[TurnedMips], str, dict[str, Any]]:
-    """MIPs, those of the turned patient, hash and facts of a case."""
+def _candidates_path(folder: Path, case_id: str) -> Path:
+    return folder / "cases" / f"{case_id}.candidates.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class _Projected:
+    """MIPs, those of the turned patient, hash, facts and, of a volume, candidates of a case."""
+
+    mips: MipPair
+    turned: list[TurnedMips]
+    pixel_hash: str
+    facts: dict[str, Any]
+    candidates: Candidates | None = None
+
+
+def _project_source(case: Case, settings: PrepareSettings) -> _Projected:
     if case.pet is None:
         mips = read_mip_pictures(case)
         views = [mips.picture(plane).ravel() for plane in mips.planes]
-        return mips, [], hash_voxels(np.concatenate(views)), {}
+        return _Projected(mips, [], hash_voxels(np.concatenate(views)), {})
     reading = _read_case(case)
     volume = reading.volume
     turned = turned_mips(volume, settings.turns_deg, pixel_mm=settings.pixel_mm, factor=max(1, settings.turned_factor))
-    return project_case(volume, settings), turned, hash_voxels(volume.voxels), acquisition_facts(reading)
+    return _Projected(
+        project_case(volume, settings),
+        turned,
+        hash_voxels(volume.voxels),
+        acquisition_facts(reading),
+        find_candidates(volume),
+    )
 
 
 def _annotation(case: Case) -> dict[str, Any]:
@@ -305,6 +346,7 @@ def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> Prepa
         record["pixel_hash"],
         record.get("facts", {}),
         _turned_path(folder, case.case_id),
+        _candidates_path(folder, case.case_id),
     )
 
 

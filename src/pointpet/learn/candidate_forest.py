@@ -1,0 +1,168 @@
+"""Which candidates are lesions, and of which class: a random forest learned from clicks. Needs no torch.
+
+The forest is fitted by scikit-learn and kept as plain arrays, so that a model folder holds no pickle.
+Shape letters: N candidates, F features, K nodes of all trees, T trees, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointpet.core import Candidates, ModelError
+from pointpet.learn.candidate_settings import CandidateSettings
+
+NO_LESION = 0
+"""Column of the forest's answer that stands for no lesion; the classes follow in their order."""
+
+DEPTH = 32
+"""No tree is deeper, so that the walk through all of them ends."""
+
+_ARRAYS = {"feature": np.int32, "threshold": np.float64, "left": np.int32, "right": np.int32, "share": np.float32}
+
+
+@dataclass(frozen=True, eq=False)
+class ClickedCandidates:
+    """A training case.
+
+    Args:
+        candidates: of its scan.
+        label: its class. points_mm: (N, 3) its clicks, world RAS+ mm; none where it is free of lesions.
+    """
+
+    candidates: Candidates
+    label: str
+    points_mm: NDArray[np.float64]
+
+
+class CandidateForest:
+    """Says of a candidate how probably it is the lesion of each class.
+
+    Args:
+        arrays: of all trees joined: `feature`, `threshold`, `left`, `right` (K,), -1 as the feature of a leaf;
+            `share` (K, 1 + C); `root` (T,).
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray]) -> None:
+        self._arrays = {name: np.asarray(arrays[name], dtype) for name, dtype in _ARRAYS.items()}
+        self._root = np.asarray(arrays["root"], np.int32)
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, 1 + C): no lesion, then each class; a row sums to 1."""
+        trees = self._arrays
+        node = np.broadcast_to(self._root, (len(features), len(self._root))).copy()
+        row = np.arange(len(features))[:, None]
+        for _ in range(DEPTH):
+            feature = trees["feature"][node]
+            if (feature < 0).all():
+                break
+            goes_left = features[row, np.maximum(feature, 0)] <= trees["threshold"][node]
+            next_node = np.where(goes_left, trees["left"][node], trees["right"][node])
+            node = np.where(feature < 0, node, next_node)
+        return trees["share"][node].astype(np.float64).mean(axis=1)
+
+    def tensors(self) -> dict[str, NDArray]:
+        """The arrays by name."""
+        return {**self._arrays, "root": self._root}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray], *, classes: int, features: int) -> CandidateForest:
+        """Rebuild what `tensors` gave.
+
+        Raises:
+            ModelError: an array is missing, of another shape, or points outside.
+        """
+        missing = sorted({*_ARRAYS, "root"} - set(tensors))
+        if missing:
+            raise _unusable(f"lacks {', '.join(missing)}")
+        nodes = len(tensors["feature"])
+        shapes = {name: np.shape(tensors[name]) for name in _ARRAYS}
+        expected = {name: (nodes, 1 + classes) if name == "share" else (nodes,) for name in _ARRAYS}
+        if shapes != expected or tensors["root"].ndim != 1 or not len(tensors["root"]):
+            raise _unusable(f"has arrays of the shapes {shapes}, expected {expected}")
+        bounds = (("root", 0, nodes), ("left", -1, nodes), ("right", -1, nodes), ("feature", -1, features))
+        for name, low, high in bounds:
+            if not ((tensors[name] >= low) & (tensors[name] < high)).all():
+                raise _unusable(f"holds {name} outside {low} to {high - 1}")
+        return cls(tensors)
+
+
+def _unusable(problem: str) -> ModelError:
+    return ModelError("PP-MODEL-FOREST", "the forest of candidates", problem, "Train the model again")
+
+
+def fit_forest(
+    cases: Sequence[ClickedCandidates],
+    settings: CandidateSettings,
+    *,
+    classes: Sequence[str],
+    lesion_free: Sequence[str],
+    seed: int,
+) -> CandidateForest | None:
+    """Learn from the clicks which candidates are lesions.
+
+    A candidate near a click is a lesion of its case's class. One far from all of them is none; but where a class is
+    free of lesions, only that class's candidates are taken as such, since other cases may hold lesions that nobody
+    clicked.
+
+    Returns:
+        None where a class with lesions has fewer than `least_clicks` of them: there is too little to learn from.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    features, targets = _training_set(cases, settings, classes, lesion_free)
+    lesions = np.bincount(targets, minlength=1 + len(classes))
+    needed = [NO_LESION, *(1 + index for index, name in enumerate(classes) if name not in lesion_free)]
+    if lesions[needed].min() < settings.least_clicks:
+        return None
+    forest = RandomForestClassifier(
+        settings.trees,
+        min_samples_leaf=settings.leaf,
+        class_weight="balanced_subsample",
+        max_depth=DEPTH - 1,
+        random_state=seed % 2**32,
+    )
+    forest.fit(features, targets)
+    return CandidateForest(_joined(forest, 1 + len(classes)))
+
+
+def _training_set(
+    cases: Sequence[ClickedCandidates], settings: CandidateSettings, classes: Sequence[str], lesion_free: Sequence[str]
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    features, targets = [], []
+    for case in cases:
+        found = case.candidates
+        is_lesion, is_none = np.zeros(len(found), bool), np.zeros(len(found), bool)
+        if case.label in lesion_free:
+            is_none[:] = True
+        elif len(case.points_mm):
+            away = np.linalg.norm(found.world_mm[:, None] - case.points_mm[None], axis=2).min(axis=1)
+            is_lesion = away <= settings.near_mm
+            is_none = (away > settings.far_mm) & (len(lesion_free) == 0)
+        used = is_lesion | is_none
+        features.append(found.features[used])
+        targets.append(np.where(is_lesion[used], 1 + classes.index(case.label), NO_LESION))
+    return np.concatenate(features), np.concatenate(targets)
+
+
+def _joined(forest: object, columns: int) -> dict[str, NDArray]:
+    """The trees of a fitted scikit-learn forest as the arrays of `CandidateForest`."""
+    parts: dict[str, list[NDArray]] = {name: [] for name in (*_ARRAYS, "root")}
+    offset = 0
+    known = forest.classes_  # type: ignore[attr-defined]
+    for estimator in forest.estimators_:  # type: ignore[attr-defined]
+        tree = estimator.tree_
+        share = np.zeros((tree.node_count, columns))
+        share[:, known] = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
+        leaf = tree.children_left < 0
+        parts["feature"].append(np.where(leaf, -1, tree.feature))
+        parts["threshold"].append(np.where(leaf, 0.0, tree.threshold))
+        for name, children in (("left", tree.children_left), ("right", tree.children_right)):
+            parts[name].append(np.where(leaf, -1, children + offset))
+        parts["share"].append(share)
+        parts["root"].append(np.array([offset]))
+        offset += tree.node_count
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -1,0 +1,72 @@
+"""Network and candidates together: class, maps and weights of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pointpet.core import ActivationMap, Candidates, Plane
+from pointpet.image.candidates import FEATURES
+from pointpet.localise.candidates import WeightedCandidates, class_probabilities, joint_scores
+
+if TYPE_CHECKING:
+    from pointpet.learn.candidate_forest import CandidateForest
+    from pointpet.learn.candidate_settings import CandidateSettings
+    from pointpet.learn.trained import Activation
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What is known of a scan before a mask is drawn.
+
+    Args:
+        probabilities: class name to probability.
+        maps: plane to the predicted class's map.
+        candidates: local maxima of uptake, weighted for the predicted class; None where maps stand alone.
+    """
+
+    probabilities: Mapping[str, float]
+    maps: Mapping[Plane, ActivationMap]
+    candidates: WeightedCandidates | None = None
+
+    @property
+    def predicted(self) -> str:
+        """The most probable class."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+def with_candidates(
+    activation: Activation,
+    found: Candidates,
+    forest: CandidateForest,
+    settings: CandidateSettings,
+    *,
+    uptake_power: float,
+    lesion_free: Sequence[str],
+) -> Evidence:
+    """Let the candidates speak on the class and on the place.
+
+    Each class is as probable as its best candidate, by both maps and the forest, beside the network's own word. Where a
+    class is free of lesions no candidate can speak for it, and the network's probabilities stand.
+
+    Args:
+        activation: the network's answer, with the maps of every class.
+        found: candidates of the scan, with the columns of `FEATURES`.
+        uptake_power: power of SUV beside the maps, as in `LocaliseSettings`.
+    """
+    names = list(activation.probabilities)
+    network = list(activation.probabilities.values())
+    maps = [activation.class_maps[name] for name in names]
+    shares = forest.probabilities(found.features)[:, 1:]
+    probabilities = np.array(network)
+    if not set(names) & set(lesion_free):
+        uptake = np.exp(uptake_power * found.features[:, FEATURES.index("log_suv")])
+        scores = joint_scores(found.world_mm, uptake, shares, maps, weight=settings.weight)
+        probabilities = class_probabilities(scores, network, class_share=settings.class_share)
+    index = int(probabilities.argmax())
+    weights = (shares[:, index] / max(shares[:, index].max(), np.finfo(float).tiny)) ** settings.weight
+    weighted = WeightedCandidates(found.world_mm, weights, settings.sigma_mm)
+    return Evidence(dict(zip(names, probabilities.tolist(), strict=True)), maps[index], weighted)

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pointpet.core import Candidates, ImageReadError
+from pointpet.io.candidate_files import read_candidates, write_candidates
+
+
+def test_candidates_survive_a_file_of_equal_bytes(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    found = Candidates(random.normal(size=(7, 3)), random.normal(size=(7, 4)))
+    for name in ("one.npz", "two.npz"):
+        write_candidates(tmp_path / name, found)
+    again = read_candidates(tmp_path / "one.npz")
+    np.testing.assert_array_equal(again.world_mm, found.world_mm)
+    np.testing.assert_array_equal(again.features, found.features)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_a_damaged_file_says_prepare_again(tmp_path: Path) -> None:
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as a part of the cache of pointpet"):
+        read_candidates(tmp_path / "a.npz")

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from pointpet.core import Candidates, ConfigError, Faults, ModelError
+from pointpet.learn.candidate_forest import NO_LESION, CandidateForest, ClickedCandidates, _joined, fit_forest
+from pointpet.learn.candidate_settings import CandidateSettings
+
+CLASSES = ("lung", "oesophagus")
+QUICK = CandidateSettings(trees=20)
+
+
+def cases(count: int, *, labels: tuple[str, ...] = CLASSES, seed: int = 0) -> list[ClickedCandidates]:
+    """Twenty candidates a case; the clicked one has a high first feature, whose second says the class."""
+    random = np.random.default_rng(seed)
+    made = []
+    for index in range(count):
+        label = labels[index % len(labels)]
+        places = random.uniform(0, 400, (20, 3))
+        features = random.normal(0, 1, (20, 4)).astype(np.float32)
+        clicked = label != "control"
+        if clicked:
+            features[0, :2] = 6.0, 4.0 if label == "lung" else -4.0
+        made.append(
+            ClickedCandidates(Candidates(places, features), label, places[:1] + 3 if clicked else np.zeros((0, 3)))
+        )
+    return made
+
+
+def fitted(classes: tuple[str, ...] = CLASSES, **other) -> CandidateForest | None:
+    arguments = {"classes": classes, "lesion_free": (), "seed": 0} | other
+    return fit_forest(cases(60, labels=classes), QUICK, **arguments)
+
+
+def test_it_learns_which_candidate_is_the_lesion_and_of_which_class() -> None:
+    forest = fitted()
+    assert forest is not None
+    for case in cases(20, seed=5):
+        shares = forest.probabilities(case.candidates.features)
+        np.testing.assert_allclose(shares.sum(1), 1, atol=1e-6)
+        lesion = 1 - shares[:, NO_LESION]
+        assert lesion.argmax() == 0
+        assert shares[0, 1:].argmax() == CLASSES.index(case.label)
+
+
+def test_its_arrays_answer_as_scikit_learn_does() -> None:
+    random = np.random.default_rng(1)
+    features, targets = random.normal(size=(300, 5)).astype(np.float32), random.integers(0, 3, 300)
+    reference = RandomForestClassifier(15, min_samples_leaf=2, random_state=0).fit(features, targets)
+    ours = CandidateForest(_joined(reference, 3))
+    unseen = random.normal(size=(80, 5)).astype(np.float32)
+    np.testing.assert_allclose(ours.probabilities(unseen), reference.predict_proba(unseen), atol=1e-6)
+
+
+def test_a_forest_survives_its_tensors() -> None:
+    forest = fitted()
+    assert forest is not None
+    again = CandidateForest.from_tensors(forest.tensors(), classes=2, features=4)
+    features = cases(1)[0].candidates.features
+    np.testing.assert_array_equal(again.probabilities(features), forest.probabilities(features))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda arrays: arrays.pop("left"), "lacks left"),
+        (lambda arrays: arrays.update(share=arrays["share"][:, :2]), "has arrays of the shapes"),
+        (lambda arrays: arrays.update(root=arrays["root"] + 10**6), "holds root outside 0 to"),
+        (lambda arrays: arrays.update(feature=arrays["feature"] + 4), "holds feature outside -1 to 3"),
+    ],
+)
+def test_damaged_tensors_are_refused(change, text: str) -> None:
+    forest = fitted()
+    assert forest is not None
+    arrays = forest.tensors()
+    change(arrays)
+    with pytest.raises(ModelError, match=text):
+        CandidateForest.from_tensors(arrays, classes=2, features=4)
+
+
+def test_the_seed_decides() -> None:
+    one, two, three = (fitted(seed=seed) for seed in (0, 0, 1))
+    assert one is not None
+    assert two is not None
+    assert three is not None
+    assert all(np.array_equal(one.tensors()[name], two.tensors()[name]) for name in one.tensors())
+    assert not np.array_equal(one.tensors()["threshold"], three.tensors()["threshold"])
+
+
+def test_too_few_clicks_give_no_forest() -> None:
+    assert fit_forest(cases(18), QUICK, classes=CLASSES, lesion_free=(), seed=0) is None
+    assert fit_forest(cases(20), QUICK, classes=CLASSES, lesion_free=(), seed=0) is not None
+
+
+def test_with_controls_the_unclicked_places_of_other_cases_are_not_taken_as_healthy() -> None:
+    classes = ("control", "cancer")
+    made = cases(60, labels=classes)
+    unclicked = [
+        ClickedCandidates(
+            Candidates(case.candidates.world_mm, np.repeat(case.candidates.features[:1], 20, axis=0)),
+            case.label,
+            case.points_mm,
+        )
+        if case.label == "cancer"
+        else case
+        for case in made
+    ]
+    forest = fit_forest(unclicked, QUICK, classes=classes, lesion_free=("control",), seed=0)
+    assert forest is not None
+    # Nineteen of twenty lesions of a patient were never clicked and look the same: they must not pull the answer down.
+    shares = forest.probabilities(unclicked[1].candidates.features)
+    assert (shares[:, 2] > 0.9).all()
+
+
+def test_settings_out_of_range_are_reported_together() -> None:
+    with pytest.raises(ConfigError, match=r"candidates\.trees: must be 1 or more, got 0"):
+        CandidateSettings(trees=0)
+    with pytest.raises(Faults) as caught:
+        CandidateSettings(leaf=0, near_mm=-1, far_mm=-2, least_clicks=0, weight=-1, class_share=-1, sigma_mm=0)
+    assert len(caught.value.faults) == 7

@@ -20,6 +20,7 @@ COMMANDS = (
     "prepare",
     "train",
     "predict",
+    "bundle",
     "segment",
     "quantify",
     "study",

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from monai import bundle
+from typer.testing import CliRunner
 
+from pointpet.cli.main import app
 from pointpet.core import ImageReadError, ModelError
 from pointpet.io.artefacts import read_json
 from pointpet.learn.backend import torch
@@ -68,6 +70,15 @@ def test_running_it_is_predicting(exported, model, cohort_folder, tmp_path):
     predict_inputs(model, [cohort_folder / "images" / "C00.nii.gz"], tmp_path / "ours", units="suv")
     ours, theirs = (read_json(tmp_path / name / "C00" / "result.json") for name in ("ours", "out"))
     assert ours == theirs
+
+
+def test_the_command_writes_the_same_bundle(exported, model, tmp_path):
+    done = CliRunner().invoke(app, ["bundle", str(model), "-o", str(tmp_path / "b")])
+    assert done.exit_code == 0, done.output
+    assert f"bundle: {tmp_path / 'b'}" in done.stdout
+    for path in exported.rglob("*"):
+        if path.is_file() and not path.name.startswith("."):
+            assert (tmp_path / "b" / path.relative_to(exported)).read_bytes() == path.read_bytes()
 
 
 def test_no_file_of_it_is_a_pickle(exported):

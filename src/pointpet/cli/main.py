@@ -10,6 +10,7 @@ import typer
 from pointpet._version import __version__
 from pointpet.cli import (
     annotate,
+    bundle,
     check,
     config,
     demo,
@@ -60,6 +61,7 @@ for module in (
     prepare,
     train,
     predict,
+    bundle,
     segment,
     quantify,
     study,

@@ -39,7 +39,7 @@ from pointpet.learn import train as _loaded  # noqa: F401 - loaded once, not in 
 from pointpet.pipeline import study as _study  # noqa: F401
 from pointpet.pipeline.machine import describe_machine
 
-CASES = 6
+CASES = 8
 OTHERS = (
     ("disk full", "tests/bad_input/test_faults.py (a disk of 40 kB), tests/io/test_artefacts.py"),
     ("folder that may not be written to", "tests/bad_input/test_faults.py"),

@@ -91,30 +91,51 @@ def test_a_training_inside_a_job_stays_one_process(launched):
     assert trainer.world_size == 1
 
 
+QUICK = (
+    "training: {epochs: 4, input_mm: 4.0, widths: [4, 4, 4, 4, 4, 4, 8, 8], threads: 1, precision: fp32, "
+    "pooled_share: 0.5, validation_share: 0.2, "
+)
+PAIR = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shared", [True, False])
-def test_two_processes_learn_what_one_learns(tmp_path: Path, shared: bool) -> None:
-    """Eleven patients in batches of eight views: shares of unequal size, and batches of few views of a plane."""
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_two_processes_descend_the_gradient_of_one(tmp_path: Path, shared: str) -> None:
+    """The gradients of every step, at weights that hardly move: AdamW would blow rounding up where a slope is nil.
+
+    Eleven patients in batches of eight views: batches of odd size and of few views of a plane, cases without a point.
+    """
     write_pictures(tmp_path, 11)
-    (tmp_path / "quick.yaml").write_text(
-        "training: {epochs: 4, input_mm: 4.0, widths: [4, 4, 4, 4, 4, 4, 8, 8], threads: 1, precision: fp32, "
-        f"pooled_share: 0.5, shared_views: {str(shared).lower()}, validation_share: 0.2}}\n"
-    )
+    still = f"shared_views: {shared}, learning_rate: 1.0e-9, weight_decay: 0.0}}\n"
+    (tmp_path / "quick.yaml").write_text(QUICK + still)
+    script = [str(Path(__file__).with_name("record_gradients.py")), str(tmp_path)]
+    run(*script, str(tmp_path / "one"))
+    run(*PAIR, *script, str(tmp_path / "two"))
+    one, two = (np.load(tmp_path / name / "gradients.npy") for name in ("one", "two"))
+    assert one.shape == two.shape
+    assert len(one) > 8
+    for first, second in zip(one, two, strict=True):
+        assert np.linalg.norm(first) > 1e-3
+        assert np.linalg.norm(second - first) < 1e-5 * np.linalg.norm(first)
+
+
+@pytest.mark.slow
+def test_a_training_of_two_processes_is_written_once_and_ends_as_that_of_one(tmp_path: Path) -> None:
+    write_pictures(tmp_path, 11)
+    (tmp_path / "quick.yaml").write_text(QUICK + "shared_views: false}\n")
     train = ["-m", "pointpet", "train", str(tmp_path / "cohort.csv"), "--config", str(tmp_path / "quick.yaml"), "-o"]
-    pair = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    printed = [run(*train, str(tmp_path / "one")), run(*pair, *train, str(tmp_path / "two"))]
+    printed = [run(*train, str(tmp_path / "one")), run(*PAIR, *train, str(tmp_path / "two"))]
     assert [text.count("model: ") for text in printed] == [1, 1]
+    records = [
+        json.loads((tmp_path / name / "model.json").read_text())["network"]["training"] for name in ("one", "two")
+    ]
+    for first, second in zip(*(record["history"] for record in records), strict=True):
+        assert second["train"]["class_loss"] == pytest.approx(first["train"]["class_loss"], rel=1e-3)
+        assert second["criterion"] == pytest.approx(first["criterion"], rel=1e-2)
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
-    for name, values in one.items():
-        np.testing.assert_allclose(two[name], values, rtol=1e-3, atol=1e-4, err_msg=name)
-    histories = [
-        json.loads((tmp_path / name / "model.json").read_text())["network"]["training"]["history"]
-        for name in ("one", "two")
-    ]
-    for first, second in zip(*histories, strict=True):
-        assert second["train"]["class_loss"] == pytest.approx(first["train"]["class_loss"], rel=1e-4)
-        assert second["criterion"] == pytest.approx(first["criterion"], rel=1e-3)
+    moved = {name: np.abs(two[name] - values).mean() for name, values in one.items()}
+    assert max(moved.values()) < 1e-2, moved
     assert not list((tmp_path / "two").glob(".c*"))
 
 
@@ -123,10 +144,9 @@ def test_a_fault_of_the_first_process_ends_all(tmp_path: Path) -> None:
     write_pictures(tmp_path, 4)
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "mine.txt").touch()
-    pair = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     train = ["-m", "pointpet", "train", str(tmp_path / "cohort.csv"), "-o", str(tmp_path / "m")]
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        run(*pair, *train)
+        run(*PAIR, *train)
     assert failed.value.stderr.count("error [PP-OUTPUT-EXISTS]: output folder m") == 2
 
 

@@ -9,12 +9,10 @@ from pointpet.core import MissingExtraError, TrainingError
 
 try:
     import pytorch_lightning as lightning
-    from lightning_fabric.plugins.environments import (
-        ClusterEnvironment,
-        LightningEnvironment,
-        SLURMEnvironment,
-        TorchElasticEnvironment,
-    )
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from pytorch_lightning.callbacks import ModelCheckpoint
     from pytorch_lightning.strategies import DDPStrategy
 except ImportError as error:

@@ -231,7 +231,7 @@ def _require_results(failures: list[dict[str, Any]], folds: tuple[Fold, ...], me
             raise TrainingError(
                 failed[0]["code"],
                 f"method {name}",
-                f"training failed in every fold: {failed[0]['message']}",
+                f"training failed in every fold: {failed[0]['message'].rstrip('.')}",
                 "See above",
             )
 

@@ -1,0 +1,24 @@
+"""Train from the configuration beside a manifest and keep the gradient of every step: alone, or under torchrun."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pointpet.learn.epochs import EpochTraining
+from pointpet.pipeline.config import load_configuration
+from pointpet.pipeline.train import train_model
+
+STEPS: list[np.ndarray] = []
+
+
+def keep(module: EpochTraining, _: object) -> None:
+    """Lightning calls it with the gradients that the optimizer is about to take."""
+    STEPS.append(np.concatenate([weights.grad.flatten().numpy().copy() for weights in module.networks.parameters()]))
+
+
+if __name__ == "__main__":
+    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    EpochTraining.on_before_optimizer_step = keep
+    if train_model(folder / "cohort.csv", out, load_configuration(folder / "quick.yaml")):
+        np.save(out / "gradients.npy", np.array(STEPS))

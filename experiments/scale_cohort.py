@@ -1,6 +1,8 @@
 """What a case costs as a cohort grows, what the scheduling of cases costs, and what 100,000 scans would need.
 
-    python experiments/scale_cohort.py --sizes 1000 10000 --out docs/results/scale.md
+    python experiments/scale_cohort.py growth --size 1000 10000 --out docs/results/scale_growth.md
+    python experiments/scale_cohort.py scheduling --size 500 --out docs/results/scale_scheduling.md
+    python experiments/scale_cohort.py whole --size 6 --out docs/results/scale_whole.md
 
 All times are processor times (user and system, of a command and all its processes), which other work on the machine
 changes little. The cohort's scans are small (28 x 20 x 40 voxels, hard links to fifty that are made), so that what
@@ -150,7 +152,7 @@ def timed_nothing(_: int) -> float:
 
 
 def scheduling(root: Path, size: int) -> tuple[list[str], float]:
-    """Rows: what everything around the cases' own work costs, by who schedules; and the most of it, ms a case."""
+    """Rows: what everything around the cases' own work costs, by who schedules; and the largest share of it."""
     cohort = read_cohort(write_small_cohort(root / "cohort", size, distinct=DISTINCT))
     task = partial(timed_case, out=root / "out")
     rows, most = [], 0.0
@@ -159,7 +161,7 @@ def scheduling(root: Path, size: int) -> tuple[list[str], float]:
             shutil.rmtree(root / "out", ignore_errors=True)
             own_s, around_s, counted = around(task, cohort.cases, workers, others)
             own_ms, around_ms = 1000 * own_s / counted, 1000 * around_s / counted
-            most = max(most, around_ms)
+            most = max(most, around_s / own_s)
             rows.append(f"| {name} | {size:,} | {own_ms:.2f} | {around_ms:.2f} | {around_s / own_s:.1%} |")
             print(rows[-1], file=sys.stderr, flush=True)
     return rows, most
@@ -228,8 +230,8 @@ def _script(path: Path) -> Cost:
 # Whole scans, and many of them.
 
 
-def whole_scans(root: Path, count: int) -> tuple[list[str], str, float]:
-    """Rows of the rates on phantoms (DICOM), what `SCANS` of them need, and the seconds that one takes to prepare."""
+def whole_scans(root: Path, count: int) -> tuple[list[str], str]:
+    """Rows of the rates on phantoms (DICOM), and what `SCANS` of them need."""
     command("phantom", root / "p", "--patients", count, "--format", "dicom", "--workers", 1)
     cohort, config = root / "p" / "cohort.csv", root / "quick.yaml"
     config.write_text("training: {epochs: 1, threads: 1}\n")
@@ -255,7 +257,7 @@ def whole_scans(root: Path, count: int) -> tuple[list[str], str, float]:
         rows.append("| " + " | ".join(cells) + " |")
         print(rows[-1], file=sys.stderr, flush=True)
     read = sum(path.stat().st_size for path in (root / "p" / "images").rglob("*.dcm")) / count
-    return rows, needs(rates, read), rates["prepare"][0]
+    return rows, needs(rates, read)
 
 
 def needs(rates: dict[str, tuple[float, float]], read_bytes: float) -> str:
@@ -271,83 +273,71 @@ def needs(rates: dict[str, tuple[float, float]], read_bytes: float) -> str:
     )
 
 
+HEADS = {
+    "growth": (
+        "Cost a case",
+        "One process, small scans, without turned views; the command's start, measured on two cases, is subtracted. "
+        "`again`: the same command once more, with nothing left to do.",
+    ),
+    "scheduling": (
+        "Cost of scheduling",
+        "All that is not the cases' own work, counted from the first answer on: handing out, answers, idle loops of "
+        "scheduler and workers. The cases are the same small scans, prepared with default settings.",
+    ),
+    "whole": (
+        f"What {SCANS:,} scans need",
+        "Rates of phantoms in DICOM (`pointpet phantom --format dicom`), default settings, one process; the difference "
+        "between all of them and two, so that no start is in it.",
+    ),
+}
+
+
+def measure(part: str, size: list[int], root: Path) -> tuple[list[str], bool]:
+    """Lines of a part's page, and whether its limit holds."""
+    if part == "growth":
+        rows, held = growth(root, size)
+        return ["| Command | Cases | s | ms a case | Largest process, MB |", "|---|---:|---:|---:|---:|", *rows], held
+    if part == "scheduling":
+        started = startup(root)
+        rows, most = scheduling(root, size[0])
+        held = most <= OVERHEAD
+        lines = ["| Who | Cases | Own work, ms a case | Around it, ms a case | Share |", "|---|---:|---:|---:|---:|"]
+        lines += [*rows, f"\nLimit {OVERHEAD:.0%}: {'met' if held else 'NOT met'}."]
+        lines += ["", "Start of two workers and eight empty tasks, best of three:", ""]
+        return [*lines, "| Who | s | s by the clock | Largest process, MB |", "|---|---:|---:|---:|", *started], held
+    rows, sentence = whole_scans(root, size[0])
+    head = ["| Command | s a scan | MB written a scan | Largest process, MB |", "|---|---:|---:|---:|"]
+    return [*head, *rows, "", sentence], True
+
+
 def main() -> None:
-    """Measure and write the page."""
+    """Measure one part and write its page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--scheduled", type=int, default=500, help="cases for the cost of scheduling")
-    parser.add_argument("--phantoms", type=int, default=6)
+    parser.add_argument("part", choices=sorted(HEADS))
+    parser.add_argument("--size", type=int, nargs="+", required=True, help="cases; for growth the first and the last")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        parts = [Path(place, name) for name in ("start", "scheduling", "whole", "growth")]
-        for part in parts:
-            part.mkdir()
-        started = startup(parts[0])
-        scheduled, around_ms = scheduling(parts[1], arguments.scheduled)
-        whole, sentence, scan_s = whole_scans(parts[2], arguments.phantoms)
-        share = around_ms / 1000 / scan_s
-        scheduled.append(
-            f"\nOf a whole scan's preparation (below) the larger of the two is {share:.2%}, limit {OVERHEAD:.0%}: "
-            f"{'met' if share <= OVERHEAD else 'NOT met'}."
-        )
-        grown, flat = growth(parts[3], arguments.sizes)
-    text = page(arguments, started, scheduled, [*whole, "", sentence], grown)
-    print(text)
-    if arguments.out:
-        write_text(arguments.out, text)
-    if not flat or share > OVERHEAD:
-        raise SystemExit(1)
-
-
-def page(
-    arguments: argparse.Namespace, started: list[str], scheduled: list[str], whole: list[str], grown: list[str]
-) -> str:
-    """The results as Markdown."""
-    machine = describe_machine()
-    sizes = " ".join(map(str, arguments.sizes))
-    lines = [
-        "# Many cases",
+        lines, held = measure(arguments.part, arguments.size, Path(place))
+    machine, (title, text) = describe_machine(), HEADS[arguments.part]
+    command_line = f"{arguments.part} --size {' '.join(map(str, arguments.size))}"
+    page = [
+        f"# {title}",
         "",
-        f"`python experiments/scale_cohort.py --sizes {sizes} --scheduled {arguments.scheduled} --phantoms "
-        f"{arguments.phantoms}` · pointpet {__version__}, {machine['cpu']}, {machine['cores']} cores (shared with "
-        f"other work), Python {machine['python']}. Seconds are of processor time unless the clock is named.",
+        f"`python experiments/scale_cohort.py {command_line}` · pointpet {__version__}, {machine['cpu']}, "
+        f"{machine['cores']} cores shared with other work, Python {machine['python']}. Seconds are of processor time "
+        "unless the clock is named.",
         "",
-        "## Cost a case",
+        text,
         "",
-        "One process, small scans, without turned views; the command's start, measured on two cases, is subtracted. "
-        "`again`: the same command once more, with nothing left to do.",
-        "",
-        "| Command | Cases | s | ms a case | Largest process, MB |",
-        "|---|---:|---:|---:|---:|",
-        *grown,
-        "",
-        "## Scheduling",
-        "",
-        "All that is not the cases' own work, counted from the first answer on: handing out, answers, idle loops of "
-        "scheduler and workers. The cases are the same small scans, prepared with default settings.",
-        "",
-        "| Who | Cases | Own work, ms a case | Around it, ms a case | Share |",
-        "|---|---:|---:|---:|---:|",
-        *scheduled,
-        "",
-        "Start of two workers and eight empty tasks, best of three:",
-        "",
-        "| Who | s | s by the clock | Largest process, MB |",
-        "|---|---:|---:|---:|",
-        *started,
-        "",
-        f"## What {SCANS:,} scans need",
-        "",
-        f"Rates of phantoms in DICOM (`pointpet phantom --format dicom`, {arguments.phantoms} patients), default "
-        "settings, one process.",
-        "",
-        "| Command | s a scan | MB written a scan | Largest process, MB |",
-        "|---|---:|---:|---:|",
-        *whole,
+        *lines,
         "",
     ]
-    return "\n".join(lines)
+    print("\n".join(page))
+    if arguments.out:
+        write_text(arguments.out, "\n".join(page))
+    if not held:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pointpet.core import Acquisition, ActivationMap, MipPair, Plane, TurnedMips
+from pointpet.core import Acquisition, ActivationMap, MipPair, Plane, TurnedMips, Unit, Volume
+from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import LOCK_NAME, PART_PREFIX
+from pointpet.io.candidate_files import write_candidates
 from pointpet.io.cohort_csv import COLUMNS, PIXELS, WORLD
 from pointpet.io.dicom_import import import_tree
 from pointpet.io.mip_files import write_mips, write_turned
@@ -84,6 +86,11 @@ def test_pseudonym_key(sections: dict[str, str], imported: Path) -> None:
 
 def test_mip_cache(sections: dict[str, str], tmp_path: Path) -> None:
     own, turned = sections["MIP cache"].split("\n### Turned MIPs\n")
+    turned, candidates = turned.split("\n### Candidates\n")
+    write_candidates(tmp_path / "c.npz", find_candidates(Volume(np.zeros((9, 9, 9)), np.eye(4), Unit.SUVBW)))
+    with np.load(tmp_path / "c.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == set(first_cells(candidates)[:2]) == {"world_mm", "features"}
+        assert f"(N, {arrays['features'].shape[1]})" in candidates
     mips = MipPair(np.ones((2, 3)), np.ones((4, 3)), 6.0, np.zeros(3))
     write_turned(tmp_path / "t.npz", [TurnedMips(mips, np.eye(4))])
     with np.load(tmp_path / "t.npz", allow_pickle=False) as arrays:

@@ -13,11 +13,12 @@ from pointpet.pipeline.config import Configuration, build_configuration
 SHAPE = (28, 20, 40)
 SPACING_MM = 8.0
 BODY_SUV = 0.6
+BLADDER_SUV = 2.0
 CLASS_HEIGHT = {"lung": 27, "oesophagus": 12}
 
 
 def blob_scan(label: str, seed: int) -> tuple[Volume, Mask, np.ndarray]:
-    """A body of SUV 0.6 with one ball of SUV 8; the ball's centre in mm."""
+    """A body of SUV 0.6 with one ball of SUV 8, and a bladder of SUV 2 below it; the ball's centre in mm."""
     rng = np.random.default_rng(seed)
     # Stored axes L, P, S: what most scanners write.
     stored = np.diag([-SPACING_MM, -SPACING_MM, SPACING_MM, 1.0])
@@ -26,6 +27,8 @@ def blob_scan(label: str, seed: int) -> tuple[Volume, Mask, np.ndarray]:
     index = np.indices(SHAPE).astype(float)
     body = ((index[0] - 13.5) / 12) ** 2 + ((index[1] - 9.5) / 8) ** 2 < 1
     voxels = np.where(body, BODY_SUV, 0.0) + rng.gamma(2.0, 0.02, SHAPE)
+    bladder = ((index - np.array([13, 10, 3])[:, None, None, None]) ** 2).sum(axis=0) <= 1.5**2
+    voxels[bladder] = BLADDER_SUV
     centre = np.array([rng.integers(8, 20), rng.integers(7, 13), CLASS_HEIGHT[label] + rng.integers(-3, 4)])
     ball = ((index - centre[:, None, None, None]) ** 2).sum(axis=0) <= 2.6**2
     voxels[ball] = 8.0 + rng.normal(0, 0.3, int(ball.sum()))
@@ -73,5 +76,5 @@ def quick() -> Configuration:
         "patience": 5,
     }
     unet = {"features": [4, 4, 4, 8, 8, 4], "epochs": 2, "cell_mm": 8.0, "patch_cells": 16}
-    own = {"unet": unet, "cam_fcn": {"epochs": 2}}
+    own = {"unet": unet, "cam_fcn": {"epochs": 2}, "candidates": {"trees": 5, "leaf": 1, "least_clicks": 1}}
     return build_configuration({"training": training, "prepare": {"pixel_mm": 4.0}, **own})

@@ -9,6 +9,7 @@ import pytest
 
 from pointpet.core import Faults, Mask, OutputError, Unit
 from pointpet.io.artefacts import read_json
+from pointpet.io.model_folder import read_model
 from pointpet.io.nifti import read_nifti, write_mask
 from pointpet.pipeline import fold as folding
 from pointpet.pipeline.config import build_configuration
@@ -159,6 +160,8 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
     task = fold_task(honest, tmp_path / "honest", quick)
     task = task if dimensions == 2 else replace(task, methods=("unet",))
     assert run_fold(task) == []
+    if "proposed" in task.methods:
+        assert "candidates.root" in read_model(model_folder(task.study, "proposed", 0))[0], "a forest must take part"
     tested = set(task.fold.test)
     cases = [falsified(case, tmp_path) if case.case.case_id in tested else case for case in honest.cases]
     lied = replace(task, study=tmp_path / "lied", prepared=replace(honest, cases=tuple(cases)))

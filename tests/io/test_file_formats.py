@@ -19,6 +19,8 @@ from pointpet.io.mip_files import write_mips, write_turned
 from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME, read_model, write_model
 from pointpet.io.nifti import NOTE, write_map
 
+STORED_BY_METHODS = ("cohort", "evaluation")
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "file-formats.md"
 
 
@@ -122,7 +124,7 @@ def test_mask_note(sections: dict[str, str]) -> None:
 def test_model_folder(sections: dict[str, str], tmp_path: Path) -> None:
     write_model(tmp_path / "m", {"w": np.ones(1)}, {}, "card")
     _, record = read_model(tmp_path / "m")
-    assert first_cells(sections["Model folder"]) == [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, *record]
+    assert first_cells(sections["Model folder"]) == [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, *record, *STORED_BY_METHODS]
 
 
 def test_passing_files(sections: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from pointpet.cli.main import app
 from pointpet.core import ImageReadError, ModelError
 from pointpet.io.artefacts import read_json
 from pointpet.learn.backend import torch
+from pointpet.methods.weak import network_tensors
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.monai_bundle import MODELS, write_bundle
 from pointpet.pipeline.predict import predict_inputs
@@ -47,7 +48,7 @@ def test_monai_finds_every_property_and_the_trained_weights(exported, model):
     assert not workflow.check_properties()
     from safetensors.numpy import load_file
 
-    weights = load_file(model / "weights.safetensors")
+    weights = network_tensors(load_file(model / "weights.safetensors"))
     ours = {f"networks.both.{name}": value for name, value in workflow.network_def.network.state_dict().items()}
     assert set(ours) == set(weights)
     for name, value in ours.items():

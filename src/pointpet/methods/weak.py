@@ -183,8 +183,9 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
         localising = LocaliseSettings(**record["localise"])
         context = {name: record[name] for name in ("lesion_free", "preprocessing")}
         context |= {name: record[name] for name in ("cohort", "evaluation") if name in record}
-        weights = {name: array for name, array in tensors.items() if not name.startswith(FOREST)}
-        return StoredMethod(weights, dict(record["network"]), localising, context, _stored_forest(tensors, record))
+        return StoredMethod(
+            network_tensors(tensors), dict(record["network"]), localising, context, _stored_forest(tensors, record)
+        )
     except (KeyError, TypeError, ValueError, PointpetError) as error:
         raise ModelError(
             "PP-MODEL-RECORD",
@@ -192,6 +193,11 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
             f"must hold network, localise, lesion_free and preprocessing of this version, got {error!r}",
             "Read the model with the version that wrote it, or train it again",
         ) from error
+
+
+def network_tensors(tensors: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Of a model's tensors, those of its network."""
+    return {name: array for name, array in tensors.items() if not name.startswith(FOREST)}
 
 
 def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) -> FittedForest | None:

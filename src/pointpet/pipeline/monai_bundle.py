@@ -35,7 +35,7 @@ def write_bundle(model: str | Path, out: Path, *, overwrite: bool = False) -> No
         OutputError: `out` holds something else.
         MissingExtraError: torch is not installed.
     """
-    from pointpet.learn.monai_bundle import map_network
+    from pointpet.methods.map_network import map_network
 
     folder = find_model(model)
     _, record = load_model(folder)
@@ -137,7 +137,7 @@ INFERENCE: Mapping[str, Any] = {
     "units": None,
     "device": "$torch.device('cpu')",
     "dataset": {"_target_": "Dataset", "data": "$[@dataset_dir + '/' + scan for scan in @scans]"},
-    "network_def": {"_target_": "pointpet.learn.monai_bundle.map_network", "folder": f"$@bundle_root + '/{MODELS}'"},
+    "network_def": {"_target_": "pointpet.methods.map_network.map_network", "folder": f"$@bundle_root + '/{MODELS}'"},
     "network": "$@network_def.to(@device)",
     "inferer": {"_target_": "SimpleInferer"},
     "evaluator": {

@@ -13,6 +13,7 @@ from pointpet.learn.backend import nn, torch
 from pointpet.learn.network import BOTH_VIEWS, EightLayerNetwork, ViewNetworks
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.trained import TrainedNetwork, check_tensors
+from pointpet.methods.weak import network_tensors
 
 
 class MapNetwork(nn.Module):
@@ -40,6 +41,7 @@ def map_network(folder: str | Path) -> MapNetwork:
     """
     folder = Path(folder)
     tensors, record = read_model(folder)
+    tensors = network_tensors(tensors)
     trained = TrainedNetwork.from_tensors(tensors, record["network"])
     if not trained.settings.shared_views:
         raise ModelError(

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pointpet.learn.epochs import EpochTraining
 from pointpet.pipeline.config import load_configuration
@@ -14,7 +15,9 @@ STEPS: list[np.ndarray] = []
 
 def keep(module: EpochTraining, _: object) -> None:
     """Lightning calls it with the gradients that the optimizer is about to take."""
-    STEPS.append(np.concatenate([weights.grad.flatten().numpy().copy() for weights in module.networks.parameters()]))
+    # A network whose view a batch does not hold has no gradient.
+    slopes = [torch.zeros_like(one) if one.grad is None else one.grad for one in module.networks.parameters()]
+    STEPS.append(torch.cat([slope.flatten() for slope in slopes]).detach().numpy().copy())
 
 
 if __name__ == "__main__":

@@ -16,8 +16,17 @@ from pointpet.io.candidate_files import write_candidates
 from pointpet.io.cohort_csv import COLUMNS, PIXELS, WORLD
 from pointpet.io.dicom_import import import_tree
 from pointpet.io.mip_files import write_mips, write_turned
-from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME, read_model, write_model
+from pointpet.io.model_folder import (
+    CARD_NAME,
+    ONNX_NAME,
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    read_model,
+    write_model,
+    write_onnx,
+)
 from pointpet.io.nifti import NOTE, write_map
+from pointpet.learn.onnx_names import CORONAL, IMAGE, LOGITS, MAPS, OPSET
 
 STORED_BY_METHODS = ("cohort", "evaluation")
 
@@ -123,8 +132,12 @@ def test_mask_note(sections: dict[str, str]) -> None:
 
 def test_model_folder(sections: dict[str, str], tmp_path: Path) -> None:
     write_model(tmp_path / "m", {"w": np.ones(1)}, {}, "card")
+    write_onnx(tmp_path / "m", b"graph")
     _, record = read_model(tmp_path / "m")
-    assert first_cells(sections["Model folder"]) == [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, *record, *STORED_BY_METHODS]
+    graph = [IMAGE, CORONAL, LOGITS, MAPS]
+    expected = [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, ONNX_NAME, *record, *STORED_BY_METHODS, *graph]
+    assert first_cells(sections["Model folder"]) == expected
+    assert f"opset {OPSET}" in sections["Model folder"]
 
 
 def test_passing_files(sections: dict[str, str]) -> None:

@@ -92,7 +92,7 @@ def test_class_scores_are_averaged_over_the_views() -> None:
     for plane in Plane:
         values, _ = network_input(mips.picture(plane), 2.0, network.settings)
         with torch.inference_mode():
-            scores = network._networks(
+            scores = network.networks(
                 torch.from_numpy(values)[None, None], torch.tensor([values.shape]), torch.tensor([True])
             )
         logits.append(scores.logits[0].numpy())

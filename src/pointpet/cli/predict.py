@@ -22,6 +22,9 @@ def command(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     units: Units = None,
     formats: Formats = "nifti",
+    runtime: Annotated[
+        str, typer.Option("--runtime", help="torch; onnx: MODEL/model.onnx, see `pointpet export`, without torch.")
+    ] = "torch",
     workers: Workers = 1,
     scheduler: Scheduler = None,
     overwrite: Overwrite = False,
@@ -41,6 +44,7 @@ def command(
             out,
             units=units,
             formats=listed(formats),
+            runtime=runtime,
             overwrite=overwrite,
             workers=team,
             report=report,

@@ -10,31 +10,32 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from pydicom.config import disable_value_validation
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
-from pydicom.uid import UID
+from pydicom.tag import BaseTag
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from pointpet.core import ImageReadError
 from pointpet.image.suv_header import Attribute
+from pointpet.io.dicom_elements import PREFIX_END, UNDEFINED_LENGTH, Element, PlainFile, plain_elements
 
-PREFIX_END = 132
 HEAD_BYTES = 2048
 """Enough for the preamble and the file meta information, where the transfer syntax stands."""
 LARGEST_FILE_BYTES = 2**30
 """A slice is a few hundred kB; a multi-frame file of a GB would not fit the memory a reader may take."""
 LARGEST_INFLATED_BYTES = 2**26
 DEFLATED = b"1.2.840.10008.1.2.1.99"
-UNDEFINED_LENGTH = 0xFFFFFFFF
 EXECUTABLE_STARTS = (b"MZ", b"\x7fELF", b"#!", b"PK\x03\x04", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 """Windows, Linux, script, archive, macOS: what a file must not start with that is opened by double click."""
 
@@ -78,19 +79,28 @@ class DicomFile:
     """A parsed file.
 
     Args:
-        path: the file. dataset: the elements that were asked for. preamble: the file's first 128 bytes.
+        path: the file. content: the elements that were asked for. preamble: the file's first 128 bytes.
         transfer_syntax: Transfer Syntax UID (0002,0010); empty where the file states none.
     """
 
     path: Path
-    dataset: Dataset
+    content: Dataset | PlainFile
     preamble: bytes = b""
     transfer_syntax: UID = NO_UID
-    _elements: dict[int, DataElement | RawDataElement] = field(init=False)
+    _elements: Mapping[int, DataElement | RawDataElement | Element] = field(init=False)
 
     def __post_init__(self) -> None:
-        # By plain integers: 40 of pydicom's own look-ups take longer than reading the file.
-        object.__setattr__(self, "_elements", {int(tag): element for tag, element in self.dataset.items()})
+        if isinstance(self.content, PlainFile):
+            elements: Mapping[int, DataElement | RawDataElement | Element] = self.content.elements
+        else:
+            # By plain integers: 40 of pydicom's own look-ups take longer than reading the file.
+            elements = {int(tag): element for tag, element in self.content.items()}
+        object.__setattr__(self, "_elements", elements)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The elements as pydicom has them."""
+        return _dataset_of(self.content) if isinstance(self.content, PlainFile) else self.content
 
     @property
     def name(self) -> str:
@@ -174,9 +184,12 @@ def read_dicom_file(path: Path, attributes: Collection[int] | None = None, *, pi
         ImageReadError: not readable, not DICOM, truncated or damaged.
     """
     with _opened(path) as (file, size):
-        start = file.read(HEAD_BYTES)
+        start = file.read() if pixels else file.read(HEAD_BYTES)
         _check_prefix(path.name, start)
-        is_deflated = DEFLATED in start
+        plain = plain_elements(start, attributes) if pixels and attributes else None
+        if plain is not None:
+            return DicomFile(path, plain, start[:128], plain.syntax)
+        is_deflated = DEFLATED in start[:HEAD_BYTES]
         file.seek(0)
         stream = BytesIO(file.read()) if pixels or is_deflated else file
         if is_deflated:
@@ -195,6 +208,22 @@ def read_dicom_file(path: Path, attributes: Collection[int] | None = None, *, pi
                 "Copy or export the file again",
             ) from error
     return DicomFile(path, dataset, start[:128], syntax)
+
+
+def _dataset_of(plain: PlainFile) -> Dataset:
+    """The elements in pydicom's own raw form, which it converts as they are asked for."""
+    is_implicit = plain.syntax == ImplicitVRLittleEndian
+    raw: dict[BaseTag, DataElement | RawDataElement] = {
+        BaseTag(tag): RawDataElement(
+            BaseTag(tag), one.vr or None, len(one.value), one.value or None, 0, is_implicit, True
+        )
+        for tag, one in plain.elements.items()
+    }
+    dataset = Dataset(raw)
+    dataset.set_original_encoding(is_implicit, True, None)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = plain.syntax
+    return dataset
 
 
 @dataclass

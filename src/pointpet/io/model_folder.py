@@ -19,6 +19,7 @@ from pointpet.io.artefacts import write_bytes, write_json, write_text
 WEIGHTS_NAME = "weights.safetensors"
 RECORD_NAME = "model.json"
 CARD_NAME = "MODEL_CARD.md"
+ONNX_NAME = "model.onnx"
 FORMAT = "pointpet-model"
 FORMAT_VERSION = 1
 
@@ -38,7 +39,8 @@ def write_model(folder: Path, tensors: Mapping[str, NDArray], record: Mapping[st
     """
     folder = Path(folder)
     content = safetensors.numpy.save({name: np.require(tensors[name], requirements="C") for name in sorted(tensors)})
-    (folder / RECORD_NAME).unlink(missing_ok=True)
+    for name in (RECORD_NAME, ONNX_NAME):
+        (folder / name).unlink(missing_ok=True)
     write_bytes(folder / WEIGHTS_NAME, content)
     write_text(folder / CARD_NAME, card)
     ours = {"format": FORMAT, "format_version": FORMAT_VERSION, "weights_sha256": hashlib.sha256(content).hexdigest()}
@@ -77,6 +79,37 @@ def read_model(folder: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
         raise _error(
             folder, "WEIGHTS", f"{WEIGHTS_NAME} is not in the safetensors format", "Give a model that pointpet wrote"
         ) from error
+
+
+def write_onnx(folder: Path, content: bytes) -> None:
+    """Write model.onnx into a model folder, and its hash into the record.
+
+    Raises:
+        ModelError: no usable model in `folder`.
+    """
+    folder = Path(folder)
+    record = read_model(folder)[1]
+    write_bytes(folder / ONNX_NAME, content)
+    write_json(folder / RECORD_NAME, {**record, "onnx_sha256": hashlib.sha256(content).hexdigest()})
+
+
+def read_onnx(folder: Path) -> bytes:
+    """The content of model.onnx.
+
+    Raises:
+        ModelError: it is missing, or not the file that the record was written with.
+    """
+    folder = Path(folder)
+    record = _read_record(folder)
+    export = "Write it where torch is installed: pointpet export MODEL"
+    try:
+        content = (folder / ONNX_NAME).read_bytes()
+    except OSError as error:
+        raise _error(folder, "ONNX-MISSING", f"{ONNX_NAME} is missing or cannot be read", export) from error
+    if hashlib.sha256(content).hexdigest() != record.get("onnx_sha256"):
+        problem = f"{ONNX_NAME} is not the file that {RECORD_NAME} was written with"
+        raise _error(folder, "ONNX-HASH", problem, f"{export} --overwrite")
+    return content
 
 
 def _refuse_pickle(folder: Path) -> None:

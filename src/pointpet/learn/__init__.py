@@ -6,11 +6,12 @@ Importing the package needs no torch. Training is `pointpet.learn.train.train`; 
 
 from typing import TYPE_CHECKING, Any
 
+from pointpet.learn.activation import Activation
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from pointpet.learn.trained import Activation, TrainedNetwork
+    from pointpet.learn.trained import TrainedNetwork
 
 __all__ = ["Activation", "Example", "TrainedNetwork", "TrainingSettings"]
 
@@ -21,7 +22,7 @@ def __getattr__(name: str) -> Any:
     Raises:
         MissingExtraError: torch is not installed.
     """
-    if name in ("Activation", "TrainedNetwork"):
+    if name == "TrainedNetwork":
         from pointpet.learn import trained
 
         return getattr(trained, name)

@@ -65,6 +65,7 @@ class EightLayerNetwork(nn.Module):
             for before, after, reach in zip(inputs, widths, reaches, strict=True)
         )
         self.norms = nn.ModuleList(SharedBatchNorm2d(width, momentum=NORM_MOMENTUM) for width in widths)
+        self.stride = stride
         self.pooled = POOLED_LAYERS[stride]
         self.pooled_in_place = left_out
         self.pooled_share = pooled_share
@@ -73,12 +74,8 @@ class EightLayerNetwork(nn.Module):
         for convolution in self.convolutions:
             nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")  # type: ignore[arg-type]
 
-    def forward(self, images: torch.Tensor, sizes: torch.Tensor) -> Scores:
-        """Score views padded to one size.
-
-        Args:
-            images: (B, 1, H, W); zero beyond each view's own size.
-            sizes: (B, 2) rows and columns of each view, multiples of the stride.
+    def features(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, K, h, w) features of the last layer; the arguments are those of `forward`.
 
         The padding is held at zero after every layer, as the convolution's own border is, so that a view's scores do
         not depend on what it is batched with. Pooling comes before ReLU, which is the same and cheaper.
@@ -90,13 +87,28 @@ class EightLayerNetwork(nn.Module):
             if layer in self.pooled:
                 features = functional.max_pool2d(features, 2)
                 scale *= 2
-            _zero_beyond(features, sizes // scale)
+            if sizes is not None:
+                _zero_beyond(features, sizes // scale)
             features = functional.relu(features)
             if layer in self.pooled_in_place:
                 features = functional.max_pool2d(features, 3, stride=1, padding=1)
-                # A copy: what the pooling carried over the edge must not be seen, nor its slope taken.
-                features = features * cells_exist(sizes // scale, features.shape[2:], images.device)[:, None]
-        exists = cells_exist(sizes // scale, features.shape[2:], images.device)
+                if sizes is not None:
+                    # A copy: what the pooling carried over the edge must not be seen, nor its slope taken.
+                    features = features * cells_exist(sizes // scale, features.shape[2:], images.device)[:, None]
+        return features
+
+    def forward(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> Scores:
+        """Score views padded to one size.
+
+        Args:
+            images: (B, 1, H, W); zero beyond each view's own size.
+            sizes: (B, 2) rows and columns of each view, multiples of the stride; None where each view fills its image.
+        """
+        features = self.features(images, sizes)
+        if sizes is None:
+            exists = features.new_ones(features[:, 0].shape, dtype=torch.bool)
+        else:
+            exists = cells_exist(sizes // self.stride, features.shape[2:], images.device)
         with torch.autocast(images.device.type, enabled=False):
             maps = self.head(features.float())
             logits = mean_of_highest(maps, exists, self.pooled_share) + self.bias
@@ -110,7 +122,8 @@ def mean_of_highest(maps: torch.Tensor, exists: torch.Tensor, share: float) -> t
         return (maps * exists[:, None]).sum((2, 3)) / area
     counts = (share * area).long().clamp_min(1)
     cells = maps.masked_fill(~exists[:, None], torch.finfo(maps.dtype).min).flatten(2)
-    highest = cells.topk(int(counts.max()) if len(counts) else 1, dim=2).values
+    # Sorted whole and not topk: a graph whose shape hung on the cells' number could not be exported.
+    highest = cells.sort(dim=2, descending=True).values
     counted = torch.arange(highest.shape[2], device=maps.device) < counts
     return (highest * counted[:, None]).sum(2) / counts
 

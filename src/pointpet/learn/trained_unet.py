@@ -8,15 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import ActivationMap, MipPair, ModelError, Plane, PointpetError, from_picture
-from pointpet.learn.backend import functional, torch
-from pointpet.learn.pictures import Frame, network_input
+from pointpet.core import MipPair, Plane
+from pointpet.learn.activation import Activation, ViewScores, mask_activation
+from pointpet.learn.backend import torch
+from pointpet.learn.pictures import network_input
+from pointpet.learn.records import UNET_ARCHITECTURE, read_unet_record
 from pointpet.learn.settings import TrainingSettings
-from pointpet.learn.trained import Activation, check_tensors
-from pointpet.learn.unet_network import ClassifyingUnet, UnetScores
+from pointpet.learn.trained import check_tensors
+from pointpet.learn.unet_network import ClassifyingUnet
 from pointpet.learn.unet_settings import UnetSettings
-
-ARCHITECTURE = "classifying-unet"
 
 
 class TrainedUnet:
@@ -50,7 +50,7 @@ class TrainedUnet:
     def record(self) -> dict[str, Any]:
         """Architecture, classes, settings and training record, as JSON can hold them."""
         return {
-            "architecture": ARCHITECTURE,
+            "architecture": UNET_ARCHITECTURE,
             "task": self.TASK,
             "classes": list(self.classes),
             "settings": self.settings.as_record(),
@@ -70,19 +70,7 @@ class TrainedUnet:
             ModelError: the record is of another architecture or incomplete, or a tensor is missing, unknown, of another
                 shape or not finite.
         """
-        try:
-            if record["architecture"] != ARCHITECTURE:
-                raise ValueError(f"architecture {record['architecture']!r}")
-            classes = tuple(str(name) for name in record["classes"])
-            settings = UnetSettings(**record["settings"])
-            training_settings = TrainingSettings(**record["training_settings"])
-        except (KeyError, TypeError, ValueError, PointpetError) as error:
-            raise ModelError(
-                "PP-MODEL-RECORD",
-                "model record",
-                f"must describe a network of architecture {ARCHITECTURE} with its classes and settings, got {error}",
-                "Read the model with the version that wrote it, or train it again",
-            ) from error
+        classes, settings, training_settings = read_unet_record(record)
         network = ClassifyingUnet(settings, len(classes))
         check_tensors(network.state_dict(), tensors)
         network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in tensors.items()})
@@ -103,31 +91,10 @@ class TrainedViewUnet(TrainedUnet):
         Raises:
             GeometryError: the settings' `input_mm` is no multiple of the MIPs' pixel.
         """
-        scored = {plane: self._score(mips, plane) for plane in mips.planes}
-        logits = torch.stack([scores.logits[0] for scores, _ in scored.values()]).double().mean(0)
-        probabilities = dict(zip(self.classes, torch.softmax(logits, 0).tolist(), strict=True))
-        predicted = self.classes[int(logits.argmax())]
-        maps = {
-            plane: ActivationMap(
-                from_picture(_at_picture_size(torch.sigmoid(scores.mask[0, 0]), frame)),
-                plane,
-                predicted,
-                mips.pixel_mm,
-                mips.origin_mm,
-            )
-            for plane, (scores, frame) in scored.items()
-        }
-        return Activation(probabilities, maps)
+        return mask_activation({plane: self._score(mips, plane) for plane in mips.planes}, self.classes, mips)
 
-    def _score(self, mips: MipPair, plane: Plane) -> tuple[UnetScores, Frame]:
+    def _score(self, mips: MipPair, plane: Plane) -> ViewScores:
         values, frame = network_input(mips.picture(plane), mips.pixel_mm, self.training_settings)
         with torch.inference_mode():
-            return self.network(torch.from_numpy(values)[None, None], torch.tensor([values.shape])), frame
-
-
-def _at_picture_size(probability: torch.Tensor, frame: Frame) -> NDArray[np.float32]:
-    """Bring a map (h, w) as a share of its highest value to the picture (H, W), linearly between pixels' centres."""
-    share = probability / probability.max().clamp_min(torch.finfo(torch.float32).tiny)
-    size = (frame.height * frame.factor, frame.width * frame.factor)
-    spread = functional.interpolate(share[None, None], size=size, mode="bilinear", align_corners=False)
-    return frame.paste(spread[0, 0].clamp(0, 1).numpy())
+            scores = self.network(torch.from_numpy(values)[None, None], torch.tensor([values.shape]))
+        return ViewScores(scores.logits[0].numpy(), scores.mask[0].numpy(), frame)

@@ -13,9 +13,9 @@ from scipy.ndimage import map_coordinates
 
 from pointpet.core import ActivationMap, Mask, MipPair, Plane, Volume
 from pointpet.image.resample import resample_volume
+from pointpet.learn.activation import Activation
 from pointpet.learn.backend import torch
 from pointpet.learn.backend_monai import sliding_window_inference
-from pointpet.learn.trained import Activation
 from pointpet.learn.trained_unet import TrainedUnet
 from pointpet.learn.unet_network import UnetScores
 from pointpet.learn.unet_volumes import coarse_values, patch_start

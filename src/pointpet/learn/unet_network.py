@@ -43,12 +43,12 @@ class ClassifyingUnet(nn.Module):
         if settings.dimensions == 2:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, images: torch.Tensor, sizes: torch.Tensor) -> UnetScores:
+    def forward(self, images: torch.Tensor, sizes: torch.Tensor | None = None) -> UnetScores:
         """Score views or patches.
 
         Args:
             images: (B, 1, ...), sides multiples of `DEEPEST_STRIDE`, zero beyond each one's own size.
-            sizes: (B, 2 or 3) each one's own size, likewise multiples.
+            sizes: (B, 2 or 3) each one's own size, likewise multiples; None where each fills its image.
         """
         unet = self.unet
         levels = [unet.conv_0(images)]
@@ -59,7 +59,10 @@ class ClassifyingUnet(nn.Module):
             features = up(features, levels.pop())
         with torch.autocast(images.device.type, enabled=False):
             mask = unet.final_conv(features.float())
-            inside = _inside(sizes // DEEPEST_STRIDE, deepest.shape[2:], images.device)
+            if sizes is None:
+                inside = deepest.new_ones(deepest[:, 0].shape, dtype=torch.bool)
+            else:
+                inside = _inside(sizes // DEEPEST_STRIDE, deepest.shape[2:], images.device)
             pool = functional.avg_pool2d if images.ndim == 4 else functional.avg_pool3d
             lesion = pool(torch.sigmoid(mask.detach()), DEEPEST_STRIDE)[:, 0]
             pooled = [_mean(deepest.float(), weights * inside) for weights in (inside.float(), lesion)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction, derive_seed
 from pointpet.image.candidates import FEATURES
-from pointpet.io.model_folder import read_model, write_model
+from pointpet.io.model_folder import read_model, read_onnx, write_model
 from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
@@ -26,8 +26,8 @@ from pointpet.methods.model_card import model_card
 
 if TYPE_CHECKING:
     from pointpet.core import MipPair
+    from pointpet.learn.activation import Activation
     from pointpet.learn.candidate_forest import CandidateForest
-    from pointpet.learn.trained import Activation
 
 FOREST = "candidates."
 """Start of the names of the forest's arrays among a model's tensors."""
@@ -151,6 +151,20 @@ class FittedForest:
 
     forest: CandidateForest
     settings: CandidateSettings
+
+
+def load_onnx(folder: Path, method: str) -> FittedWeakMethod:
+    """Read a model folder with its model.onnx, which needs no torch, in place of the weights.
+
+    Raises:
+        ModelError: missing, damaged, of another method, or without a model.onnx of its own.
+        MissingExtraError: onnxruntime is not installed.
+    """
+    from pointpet.learn.onnx_network import OnnxNetwork
+
+    stored = read_stored(folder, method)
+    network = OnnxNetwork(read_onnx(folder), stored.tensors, stored.network)
+    return FittedWeakMethod(method, network, stored.localising, stored.context, stored.forest)
 
 
 @dataclass(frozen=True, eq=False)

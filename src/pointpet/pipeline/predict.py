@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Case, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction, Volume
+from pointpet.core import Case, ConfigError, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction, Volume
 from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
@@ -21,6 +21,7 @@ from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FittedMethod
 from pointpet.methods.registry import build_method
+from pointpet.methods.weak import load_onnx
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -32,6 +33,8 @@ from pointpet.pipeline.shipped import find_model
 from pointpet.quantify.suv_statistics import describe_lesions
 
 LOG = logging.getLogger(__name__)
+
+RUNTIMES = ("torch", "onnx")
 
 NOTICE = "Research use only. Not a medical device."
 
@@ -61,6 +64,7 @@ def predict_inputs(
     *,
     units: str | None = None,
     formats: Sequence[str] = ("nifti",),
+    runtime: str = "torch",
     overwrite: bool = False,
     workers: Workers = 1,
     report: Report = silent,
@@ -68,21 +72,23 @@ def predict_inputs(
     """Predict every input and write OUT/summary.csv and OUT/CASE/.
 
     `model` is a folder, or the name of a model that comes with the package.
+    `runtime` is what runs the network, one of `RUNTIMES`; what they answer differs by rounding alone.
 
     Raises:
+        ConfigError: an unknown runtime or format.
         ModelError: no usable model in `model`.
         Faults, ImageReadError: wrong inputs.
         OutputError: `out` holds something else.
     """
     model = find_model(model)
-    record = load_model(model)[1]
+    record = load_model(model, runtime)[1]
     cases = expand_inputs(inputs, units)
     with lock_folder(out):
         scans = [str(path.resolve()) for path in inputs]
         asked = {"version": __version__, "model": record["weights_sha256"], "units": units, "inputs": scans}
-        asked["formats"] = list(check_formats(formats))
+        asked |= {"formats": list(check_formats(formats)), "runtime": runtime}
         claim_folder(out, "prediction", asked, overwrite=overwrite)
-        task = partial(_predict_case, model=model, out=out, formats=tuple(formats))
+        task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
         rows, failures = {}, []
         described = map_tasks(task, cases, workers=workers, report=report, describe=lambda case: case.case_id)
         for case, row, error in described:
@@ -96,25 +102,31 @@ def predict_inputs(
 
 
 @lru_cache(maxsize=2)
-def load_model(folder: Path) -> tuple[FittedMethod, dict[str, Any]]:
+def load_model(folder: Path, runtime: str = "torch") -> tuple[FittedMethod, dict[str, Any]]:
     """Read a model folder: the fitted method and model.json's record.
 
     Raises:
-        ModelError: missing, damaged, foreign.
+        ModelError: missing, damaged, foreign, or without the model.onnx that the runtime `onnx` needs.
+        ConfigError: an unknown runtime.
     """
+    if runtime not in RUNTIMES:
+        raise ConfigError(
+            "PP-RUNTIME-UNKNOWN", f"--runtime {runtime}", "is not known", f"Use one of: {', '.join(RUNTIMES)}"
+        )
     _, record = read_model(folder)
-    method = build_method(str(record.get("method")), TrainingSettings(), LocaliseSettings())
+    name = str(record.get("method"))
+    method = build_method(name, TrainingSettings(), LocaliseSettings())
     try:
-        return method.load(folder), dict(record)
+        return method.load(folder) if runtime == "torch" else load_onnx(folder, name), dict(record)
     except ModelError as error:
         raise error.about(f"model {folder.name}") from error
 
 
-def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str) -> dict[str, Any]:
     folder = out / case.case_id
     if (folder / "result.json").is_file():
         return summary_row(read_json(folder / "result.json"))
-    fitted, record = load_model(model)
+    fitted, record = load_model(model, runtime)
     reading = read_case(case)
     result, prediction, mips = predict_reading(fitted, record, reading, case.case_id)
     partial_folder = out / f".{case.case_id}.partial"

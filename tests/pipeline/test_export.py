@@ -119,3 +119,14 @@ def test_the_other_methods_predict_alike_in_both_runtimes(method, cohort_folder,
     for ours, theirs in zip(*rows, strict=True):
         assert ours["predicted"] == theirs["predicted"]
         assert ours["mtv_ml"] == pytest.approx(theirs["mtv_ml"], rel=0.02)
+
+
+def test_the_command_writes_the_graph(model, tmp_path) -> None:
+    from typer.testing import CliRunner
+
+    from pointpet.cli.main import app
+
+    copy = shutil.copytree(model, tmp_path / "m")
+    done = CliRunner().invoke(app, ["export", str(copy)])
+    assert done.exit_code == 0
+    assert f"ONNX: {copy / 'model.onnx'}" in done.output

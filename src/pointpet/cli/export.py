@@ -20,7 +20,7 @@ def command(
     verbose: Verbose = False,
 ) -> None:
     """Write MODEL/model.onnx: class scores and activation maps without torch, for `predict --runtime onnx`."""
+    console = Console(quiet=quiet, verbose=verbose)
     from pointpet.pipeline.export import export_model
 
-    console = Console(quiet=quiet, verbose=verbose)
     console.result(f"ONNX: {export_model(model, overwrite=overwrite)}")

@@ -29,7 +29,7 @@ def export_model(folder: Path, *, overwrite: bool = False) -> Path:
     network = getattr(fitted, "network", None)
     if not isinstance(network, TrainedNetwork | TrainedViewUnet):
         raise ModelError(
-            "PP-EXPORT-METHOD",
+            "PP-EXPORT-ONNX",
             f"model {folder.name}",
             f"must hold a network of pointpet's on MIPs, got method {record['method']} with another",
             "Predict with --runtime torch",

@@ -13,9 +13,9 @@ from pointpet.image.candidates import FEATURES
 from pointpet.localise.candidates import WeightedCandidates, class_probabilities, joint_scores
 
 if TYPE_CHECKING:
+    from pointpet.learn.activation import Activation
     from pointpet.learn.candidate_forest import CandidateForest
     from pointpet.learn.candidate_settings import CandidateSettings
-    from pointpet.learn.trained import Activation
 
 
 @dataclass(frozen=True, eq=False)

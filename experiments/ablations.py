@@ -1,7 +1,7 @@
 """What each choice of the method brings: variants of the configuration on phantoms that no other result is made from.
 
-One fixed protocol: 200 patients of one phantom seed, two folds (a hundred to train on), `proposed` alone. What wins here
-is confirmed by accuracy.py, on other patients, in five folds and three seeds.
+One fixed protocol: 200 patients of one phantom seed, two folds (a hundred to train on), `proposed` alone. What wins
+here is confirmed by accuracy.py, on other patients, in five folds and three seeds.
 
     python experiments/ablations.py --preset hard --work /tmp/ablations --out docs/results/ablations_hard.md
 """
@@ -98,7 +98,7 @@ def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
             "",
             f"pointpet {__version__}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
             f"{machine['torch']}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds, seeds "
-            f"{', '.join(map(str, arguments.seeds))} of folds and training. `maps alone` is without candidates. A share "
+            f"{', '.join(map(str, arguments.seeds))} of folds and training. `maps alone`: without candidates. A share "
             f"of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}.",
             "",
             markdown(rows),

@@ -43,8 +43,7 @@ class TrainingSettings:
         "Keep the field of view that a map of this larger stride has, by widened convolutions: 4, 8 or 16; 0: as it is",
     )
     pooled_share: float = option(
-        0.1,
-        "Share of a map's cells, the highest, whose mean is the class score; 1: all, global average pooling",
+        1.0, "Share of a map's cells, the highest, whose mean is the class score; 1: all (global average pooling)"
     )
     widths: tuple[int, ...] = option(
         (16, 16, 32, 32, 32, 32, 64, 64), "Channels of the eight convolution layers, from input to map"

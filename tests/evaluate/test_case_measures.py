@@ -55,6 +55,8 @@ def test_a_volume_with_maps_fills_every_column():
         "mtv_true_ml": 64 * voxel_ml,
         "dice_coronal": 0.75,
         "dice_sagittal": 1.0,
+        "fp_cm2": None,
+        "fn_cm2": None,
     }
     assert measures == pytest.approx(expected)
     assert 0 < measures["nsd_2mm"] < 1
@@ -101,6 +103,22 @@ def test_ready_made_pictures_are_measured_in_2d():
     assert measures["hd95_mm"] == pytest.approx(4.0)
     assert measures["hit"] == 1.0
     assert [measures[name] for name in ("fp_ml", "fn_ml", "mtv_ml", "mtv_true_ml")] == [None] * 4
+    excess, missed = (
+        sum(np.count_nonzero(a[plane] & ~b[plane]) for plane in Plane)
+        for a, b in ((found, TRUTH_PICTURES), (TRUTH_PICTURES, found))
+    )
+    edge_cm2 = answer.maps[Plane.CORONAL].pixel_mm ** 2 / 100
+    assert (measures["fp_cm2"], measures["fn_cm2"]) == pytest.approx((excess * edge_cm2, missed * edge_cm2))
+    assert excess > 0 < missed
+
+
+def test_what_is_drawn_in_a_picture_of_a_control_is_false_positive():
+    found = {Plane.CORONAL: FOUND.any(axis=1)}
+    answer = prediction(mask=None, hull=None, picture_masks=found)
+    measures = measure_case(answer, None, {}, lesion_free=True, pixel_mm=5.0)
+    assert measures["fp_cm2"] == pytest.approx(np.count_nonzero(found[Plane.CORONAL]) * 0.25)
+    assert measures["fn_cm2"] == 0
+    assert all(value is None for name, value in measures.items() if name not in ("fp_cm2", "fn_cm2"))
 
 
 def test_pictures_without_a_pixel_size_have_no_distances():

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from pointpet.core import TrainingError
-from pointpet.learn.batches import split_validation, views_of
+from pointpet.learn.batches import collate, split_validation, views_of
 from pointpet.learn.joint import JointTask
+from pointpet.learn.network import ViewNetworks
 from pointpet.learn.train import train
 
 CLASSES = ("lung", "oesophagus")
@@ -71,3 +72,41 @@ def test_three_collapsed_epochs_after_the_warm_up_end_a_training(synthetic, quic
 def test_without_a_distance_loss_empty_maps_are_recorded_only(synthetic, quick) -> None:
     joint = task(synthetic, quick(distance="none"))
     joint.watch(collapsing(1.0, 1.0, 1.0))
+
+
+def test_classes_weigh_the_same_where_one_is_free_of_lesions(synthetic, quick) -> None:
+    settings = quick()
+    views = views_of(synthetic(9), CLASSES, settings)
+    options = {"training": views, "validation": [], "classes": CLASSES, "seed": 0}
+    # Five cases of lung and four of oesophagus, two views each.
+    weights = JointTask(settings, **options, lesion_free=("oesophagus",))._weights
+    assert weights.tolist() == pytest.approx([18 / 20, 18 / 16])
+    assert JointTask(settings, **options)._weights.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("rivals", "free", "spares"),
+    [("auto", (), False), ("auto", ("lung",), True), ("own", ("lung",), False), ("controls", ("lung",), True)],
+)
+def test_unclicked_lesions_are_spared_where_there_are_controls(synthetic, quick, rivals, free, spares) -> None:
+    settings = quick(rivals=rivals)
+    views = views_of(synthetic(8), CLASSES, settings)
+    joint = JointTask(settings, training=views, validation=[], classes=CLASSES, seed=0, lesion_free=free)
+    assert joint._spares_lesions == spares
+
+
+def test_a_point_in_a_control_teaches_nothing(synthetic, quick) -> None:
+    settings = quick()
+    views = views_of(synthetic(8), CLASSES, settings)
+    networks = ViewNetworks(settings, 2)
+    batch = collate(views)
+    for free, count in (((), 16), (("lung",), 8)):
+        joint = JointTask(settings, training=views, validation=[], classes=CLASSES, seed=0, lesion_free=free)
+        assert len(joint.step(networks, batch, 0).outcomes["distance_losses"]) == count
+
+
+def test_controls_as_rivals_need_a_class_of_them(synthetic, quick) -> None:
+    with pytest.raises(TrainingError, match="rivals must be own or auto without a class without lesions") as told:
+        train(synthetic(8), quick(rivals="controls"), seed=0, classes=CLASSES)
+    assert told.value.code == "PP-TRAIN-RIVALS"
+    assert train(synthetic(8), quick(epochs=1), seed=0, classes=CLASSES, lesion_free=("lung",)).classes == CLASSES

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pointpet.core import Mask, Plane, Volume
-from pointpet.learn.lesion_pixels import coverage, filling_points, filling_spacing_mm
+from pointpet.learn.lesion_pixels import coverage, filling_pixels, filling_points, filling_spacing_mm
 from pointpet.project import project, project_mask, turned_mips
 
 AFFINE = np.diag([4.0, 4.0, 2.0, 1.0])
@@ -64,3 +64,15 @@ def test_a_turned_patients_coverage_has_no_holes(lesion) -> None:
         assert share[inner].mean() > 0.97
         assert not (share[~picture] > 0.34).any()
         assert share.sum() == pytest.approx(picture.sum(), rel=0.25)
+
+
+@pytest.mark.parametrize("spacing", [2.0, 1.0, 0.3])
+def test_points_fill_the_pixels_of_a_picture(spacing: float) -> None:
+    mask = np.zeros((6, 5), bool)
+    mask[1, 2] = mask[4, 3] = True
+    points = filling_pixels(mask, spacing=spacing)
+    assert len(points) == 2 * np.ceil(1 / spacing) ** 2
+    assert set(map(tuple, np.rint(points).astype(int).tolist())) == {(1, 2), (4, 3)}
+    covered = coverage(filling_pixels(mask, spacing=0.2), (6, 5))
+    np.testing.assert_array_equal(covered > 0, mask)
+    np.testing.assert_allclose(covered[mask], 1.0)

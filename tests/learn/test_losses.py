@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pointpet.learn import TrainingSettings
-from pointpet.learn.losses import READINGS, MapTargets, distances_mm, empty_maps
+from pointpet.learn.losses import READINGS, MapTargets, above_controls, distances_mm, empty_maps
 
 NAN = math.nan
 
@@ -71,6 +71,33 @@ def test_margin_holds_the_nearest_cell_inside_where_the_disc_is_smaller_than_a_c
 
 def test_margin_asks_nothing_where_all_cells_are_inside() -> None:
     assert loss("margin", [[-1, -2, 3, 0, 0]], targets([[0, 2]]), radius_mm=500) == 0
+
+
+def rivalled(rows: list, where: MapTargets, peaks: list, **settings: object) -> float:
+    maps, controls = torch.tensor([rows], dtype=torch.float32), torch.tensor([peaks], dtype=torch.float32)
+    return above_controls(maps, where, controls, TrainingSettings(**settings)).item()  # type: ignore[arg-type]
+
+
+def test_a_peak_is_held_above_those_of_controls_and_not_above_the_own_map() -> None:
+    # Inside (cells 0 and 1) the peak is 2; the unclicked lesion in cell 4 is higher and costs nothing.
+    where = targets([[0, 0]])
+    assert rivalled([[2, 0, 0, 0, 4]], where, [-1.0], radius_mm=10.5) == pytest.approx(0.0)
+    # Controls peak at 1 and 3; the largest size of the map is 4: ((1 - 2) / 4 + 0.5 + (3 - 2) / 4 + 0.5) / 2.
+    assert rivalled([[2, 0, 0, 0, 4]], where, [1.0, 3.0], radius_mm=10.5) == pytest.approx((0.25 + 0.75) / 2)
+    # A control that outgrows the map sets the scale: (8 - 2) / 8 + 0.5.
+    assert rivalled([[2, 0, 0, 0, 4]], where, [8.0], radius_mm=10.5) == pytest.approx(1.25)
+
+
+def test_without_controls_in_a_batch_nothing_is_asked() -> None:
+    assert rivalled([[2, 0, 0, 0, 4]], targets([[0, 0]]), []) == 0
+
+
+def test_controls_are_pushed_down_and_the_clicked_cell_up() -> None:
+    maps = torch.tensor([[[1.0, 0.0, 5.0]]], requires_grad=True)
+    controls = torch.tensor([[3.0]], requires_grad=True)
+    above_controls(maps, targets([[0, 0]], (1, 3)), controls, TrainingSettings(radius_mm=5)).sum().backward()
+    torch.testing.assert_close(maps.grad, torch.tensor([[[-0.2, 0.0, 0.0]]]))
+    torch.testing.assert_close(controls.grad, torch.tensor([[0.2]]))
 
 
 def test_softmax_centroid_weighs_by_the_exponential_of_the_raw_map() -> None:

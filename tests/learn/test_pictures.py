@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pointpet.core import GeometryError
 from pointpet.learn import TrainingSettings
-from pointpet.learn.pictures import body_box, coarsening, network_input
+from pointpet.learn.pictures import Frame, body_box, coarsening, network_input
 
 
 def body_picture(rows: int = 120, columns: int = 100) -> np.ndarray:
@@ -80,12 +80,36 @@ def test_pasting_cuts_what_lies_beyond_the_picture() -> None:
     np.testing.assert_allclose(frame.paste(np.full((32, 32), 0.5, np.float32)), np.full((30, 30), 0.5))
 
 
-@pytest.mark.parametrize(("pixel_mm", "input_mm", "factor"), [(2.0, 4.0, 2), (2.0, 2.0, 1), (4.07, 4.0, 1)])
+@pytest.mark.parametrize(
+    ("pixel_mm", "input_mm", "factor"), [(2.0, 4.0, 2), (2.0, 2.0, 1), (4.07, 4.0, 1), (4.0, 6.0, 1.5)]
+)
 def test_coarsening_counts_pixels(pixel_mm: float, input_mm: float, factor: int) -> None:
     assert coarsening(pixel_mm, input_mm) == factor
 
 
-@pytest.mark.parametrize(("pixel_mm", "input_mm"), [(3.0, 4.0), (4.0, 2.0), (2.0, 5.0)])
-def test_a_pixel_that_does_not_divide_the_input_is_refused(pixel_mm: float, input_mm: float) -> None:
-    with pytest.raises(GeometryError, match=f"input_mm must be a multiple of its pixel of {pixel_mm:g} mm, got"):
+@pytest.mark.parametrize(("pixel_mm", "input_mm"), [(9.0, 4.0), (4.1, 2.0)])
+def test_an_input_finer_than_half_a_pixel_is_refused(pixel_mm: float, input_mm: float) -> None:
+    with pytest.raises(GeometryError, match=f"must be at least half its pixel of {pixel_mm:g} mm, got {input_mm:g} mm"):
         coarsening(pixel_mm, input_mm)
+
+
+@given(st.floats(2.0, 9.0), st.integers(20, 99), st.integers(30, 69))
+def test_any_pixel_size_keeps_hot_pixels_and_their_places(pixel_mm: float, row: int, column: int) -> None:
+    picture = body_picture()
+    picture[row, column] = 20.0
+    values, frame = network_input(picture, pixel_mm, TrainingSettings(input_mm=8.0))
+    hottest = np.array(np.unravel_index(values.argmax(), values.shape))
+    assert values.max() == pytest.approx(20.0 / 30.0)
+    moved = frame.to_input(np.array([[row, column]], float))[0]
+    assert np.abs(moved - hottest).max() <= 1.0
+    back = frame.paste(_spread(values, frame))
+    assert back.shape == picture.shape
+    assert back[row - 1 : row + 2, column - 1 : column + 2].max() == values.max()
+
+
+def _spread(values: np.ndarray, frame: Frame) -> np.ndarray:
+    rows, columns = (
+        np.minimum((np.arange(n) / frame.factor).astype(int), size - 1)
+        for n, size in zip(frame.covered, values.shape, strict=True)
+    )
+    return values[np.ix_(rows, columns)]

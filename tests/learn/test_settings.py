@@ -94,3 +94,14 @@ def test_automatic_epochs_follow_the_batches_within_bounds(views: int, epochs: i
 def test_epochs_that_were_asked_for_stay() -> None:
     settings = TrainingSettings(epochs=3)
     assert settings.with_epochs_for(8) == settings
+
+
+def test_controls_bring_their_own_defaults_and_no_more() -> None:
+    default = TrainingSettings()
+    settled = default.for_cohort(("control",))
+    assert (settled.input_mm, settled.cam_stride, settled.pooled_share) == (8.0, 2, 0.1)
+    assert default.for_cohort(()) == default
+    given = TrainingSettings(cam_stride=8).for_cohort(("control",))
+    assert (given.cam_stride, given.input_mm) == (8, 8.0)
+    as_it_stands = TrainingSettings(controls_preset=False)
+    assert as_it_stands.for_cohort(("control",)) == as_it_stands

@@ -160,5 +160,5 @@ def test_a_record_that_describes_no_such_network_is_refused(changes: dict) -> No
 
 
 def test_a_pixel_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(GeometryError, match="input_mm must be a multiple of its pixel of 3 mm, got 4 mm"):
-        untrained().activate(spot_mips(pixel_mm=3.0))
+    with pytest.raises(GeometryError, match="input_mm must be at least half its pixel of 9 mm, got 4 mm"):
+        untrained().activate(spot_mips(pixel_mm=9.0))

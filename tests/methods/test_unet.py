@@ -110,7 +110,7 @@ def test_a_class_without_lesions_needs_no_mask_and_gets_an_empty_one(dimensions)
     training = [case(index, label=label, masked=label == "lung") for index, label in labels.items()]
     context = FitContext(seed=0, classes=("control", "lung"), lesion_free=("control",))
     method = build("unet", dimensions)
-    examples = [method._example(item, item.label, context) for item in training]
+    examples = [method._example(item, item.label, context, 1.0) for item in training]
     assert [example.mask is not None and bool(example.mask.voxels.any()) for example in examples] == [True, False] * 3
     assert all(example.mask is not None for example in examples)
     fitted = method.fit(training, context)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pointpet.core import GeometryError, MipPair, Plane
 from pointpet.project import coarse_pixels, coarsen, coarsen_plane
+from pointpet.project.coarsen import resample_plane
 
 
 def pair(origin: bool = True, shape: tuple[int, int, int] = (5, 7, 9)) -> MipPair:
@@ -57,3 +58,26 @@ def test_coarse_pixels_agree_with_the_world(plane: Plane, factor: int) -> None:
 def test_refuses_a_factor_below_1() -> None:
     with pytest.raises(GeometryError, match="the factor must be 1 or more, got 0"):
         coarsen(pair(), 0)
+
+
+@given(st.floats(0.5, 4.0), st.integers(1, 30), st.integers(1, 30))
+def test_any_ratio_keeps_the_maximum_and_the_places(ratio: float, row: int, column: int) -> None:
+    values = np.zeros((32, 32), np.float32)
+    values[row, column] = 1.0
+    resampled = resample_plane(values, ratio)
+    assert resampled.shape == (round(32 / ratio),) * 2
+    if ratio >= 1:
+        assert resampled.max() == 1.0
+    for place in np.argwhere(resampled):
+        # Centre of the new pixel in old ones: no farther off than half of both edges together.
+        assert np.abs((place + 0.5) * ratio - 0.5 - [row, column]).max() <= (1 + ratio) / 2 + 1e-9
+
+
+def test_a_whole_ratio_is_the_block_maximum() -> None:
+    values = np.random.default_rng(3).random((7, 9))
+    np.testing.assert_array_equal(resample_plane(values, 2.0), coarsen_plane(values, 2))
+
+
+def test_refuses_a_ratio_of_0() -> None:
+    with pytest.raises(GeometryError, match="the ratio must be over 0, got 0"):
+        resample_plane(np.ones((3, 3)), 0.0)

@@ -113,6 +113,8 @@ def _case_rows(index: int, label: str, patient_fold: int, random: np.random.Gene
             "mtv_true_ml": true_ml,
             "dice_coronal": dice,
             "dice_sagittal": dice,
+            "fp_cm2": None,
+            "fn_cm2": None,
         }
         if hits is not None:
             row["hit_strict"] = float(bool(row["hit"]) and random.random() < 0.9)

@@ -26,6 +26,8 @@ MEASURES = (
     "mtv_true_ml",
     "dice_coronal",
     "dice_sagittal",
+    "fp_cm2",
+    "fn_cm2",
 )
 """Names of the measures, in the order of the columns."""
 
@@ -54,8 +56,9 @@ def measure_case(
 
     Returns:
         `MEASURES` in their order. With a 3D truth, Dice to `fn_ml` are 3D. With 2D truth alone, Dice, NSD and
-        sensitivity are the mean over the views, HD95 the larger one, and volumes are None. A truth without a voxel
-        leaves all None but `fp_ml` and the volumes.
+        sensitivity are the mean over the views, HD95 the larger one, volumes are None, and `fp_cm2` and `fn_cm2`, the
+        area predicted outside the truth and the true area missed, sum the views. A truth without a voxel leaves all
+        None but `fp_ml` (of pictures `fp_cm2`) and the volumes.
 
     Raises:
         GeometryError: prediction and truth differ in grid or shape.
@@ -64,12 +67,15 @@ def measure_case(
     pictures = prediction.picture_masks if predicted_pictures is None else predicted_pictures
     if prediction.mask is not None:
         measures["mtv_ml"] = prediction.mask.volume_ml
+    edge_mm = pixel_mm or _map_pixel_mm(prediction)
+    if lesion_free and prediction.mask is None:
+        return measures | _areas(pictures, {plane: np.zeros_like(found) for plane, found in pictures.items()}, edge_mm)
     if lesion_free:
         return measures | {"fp_ml": measures["mtv_ml"], "fn_ml": _zero_if(prediction.mask), "mtv_true_ml": 0.0}
     if truth is not None:
         measures |= _solid_measures(prediction, truth)
     else:
-        measures |= _flat_measures(pictures, truth_pictures, pixel_mm or _map_pixel_mm(prediction))
+        measures |= _flat_measures(pictures, truth_pictures, edge_mm)
     found = detect(prediction.maps, truth_pictures)
     if found is not None:
         measures["hit"] = float(found.hit)
@@ -107,7 +113,19 @@ def _flat_measures(pictures: Pictures, truth_pictures: Pictures, pixel_mm: float
     if pixel_mm is not None:
         measures["nsd_2mm"] = float(np.mean([score.nsd or 0.0 for score in scores]))
         measures["hd95_mm"] = max(score.hd95_mm or 0.0 for score in scores)
-    return measures
+    return measures | _areas(pictures, truth_pictures, pixel_mm)
+
+
+def _areas(pictures: Pictures, truth_pictures: Pictures, pixel_mm: float | None) -> dict[str, float | None]:
+    """Area predicted outside the truth and true area missed, cm², over the views that have both."""
+    planes = [plane for plane in Plane if plane in pictures and plane in truth_pictures]
+    if not planes or pixel_mm is None:
+        return {}
+    pairs = [(pictures[plane], truth_pictures[plane]) for plane in planes]
+    pixel_cm2 = pixel_mm**2 / 100
+    excess = sum(np.count_nonzero(found & ~true) for found, true in pairs)
+    missed = sum(np.count_nonzero(true & ~found) for found, true in pairs)
+    return {"fp_cm2": excess * pixel_cm2, "fn_cm2": missed * pixel_cm2}
 
 
 def _overlap_columns(scores: Overlap) -> dict[str, float | None]:

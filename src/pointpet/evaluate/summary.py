@@ -20,7 +20,18 @@ REFERENCE_METHOD = "proposed"
 ALL_LABELS = "all"
 """`label` of the comparisons over all classes together."""
 
-CASE_MEASURES = ("hit", "hit_strict", "distance_mm", "dice_hull", "nsd_2mm", "hd95_mm", "fp_ml", "fn_ml")
+CASE_MEASURES = (
+    "hit",
+    "hit_strict",
+    "distance_mm",
+    "dice_hull",
+    "nsd_2mm",
+    "hd95_mm",
+    "fp_ml",
+    "fn_ml",
+    "fp_cm2",
+    "fn_cm2",
+)
 """Per-case measures that follow the table's main columns."""
 
 COMPARED_MEASURES = ("dice", "nsd_2mm", "hd95_mm", "hit")

@@ -206,14 +206,9 @@ def _check_pictures(row: Row) -> None:
     if row.cells.get("mask"):
         row.fault("PICTURE", "mask", "is of no use with ready-made pictures", "Give mask_coronal or mask_sagittal")
     pictures = [row.cells[column].lower() for column in row.given(_PICTURES)]
-    needs_scale = any(name.endswith(".png") for name in pictures) or row.cells.get("mip_inverted") in ("1", "1.0")
-    if needs_scale and not row.cells.get("mip_scale"):
-        row.fault(
-            "PICTURE",
-            "mip_scale",
-            "is required for PNG and for inverted pictures",
-            "Write the SUV of the largest value",
-        )
+    inverted = row.cells.get("mip_inverted") in ("1", "1.0")
+    if inverted and any(name.endswith(".npy") for name in pictures) and not row.cells.get("mip_scale"):
+        row.fault("PICTURE", "mip_scale", "is required for an inverted NPY", "Write the value that is cold")
 
 
 def _survival(row: Row) -> dict[str, Any]:

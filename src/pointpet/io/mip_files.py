@@ -1,9 +1,8 @@
-"""MIPs on disk: our own cache, and ready-made pictures (PNG, NPY) with their 2D masks."""
+"""The cache of MIPs on disk. Ready-made pictures are read in `mip_pictures`."""
 
 from __future__ import annotations
 
 import io
-import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,16 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from pointpet.core import Case, GeometryError, ImageReadError, MipPair, Plane, TurnedMips, from_picture
+from pointpet.core import GeometryError, ImageReadError, MipPair, Plane, TurnedMips
 from pointpet.io.artefacts import write_bytes
-
-LARGEST_PICTURE_PIXELS = 64_000_000
-"""No MIP is larger; a small file that claims to be is refused before it is unpacked."""
-
-_GREY_MODES = {"L": 255, "I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I": 65535}
-"""Pillow's modes of 8- and 16-bit grey PNG, and the largest value of each."""
 
 
 def write_mips(path: Path, mips: MipPair) -> None:
@@ -100,108 +92,3 @@ def own_cache(path: Path) -> Iterator[Mapping[str, NDArray]]:
             "cannot be read as a part of the cache of pointpet",
             "Remove it and run `pointpet prepare` again",
         ) from error
-
-
-def read_mip_pictures(case: Case) -> MipPair:
-    """Read a case's ready-made pictures as SUV.
-
-    PNG holds grey values of 8 or 16 bits, of which the largest is `mip_scale`; NPY holds SUV itself. `mip_inverted`
-    turns both: 0 is then hot.
-
-    Args:
-        case: with `mips`; row 0 of a picture is the head, column 0 the patient's right (coronal) or front (sagittal).
-
-    Returns:
-        The views without a world; pixel size as the case states it.
-
-    Raises:
-        ImageReadError: no picture, no readable grey picture, values that are not finite, none over 0, or no scale.
-    """
-    if not case.mips:
-        raise ImageReadError("PP-PICTURE-NONE", f"case {case.case_id}", "has no ready-made picture", "Give one")
-    views = {plane: from_picture(_suv(case, path)) for plane, path in case.mips.items()}
-    return MipPair(views.get(Plane.CORONAL), views.get(Plane.SAGITTAL), case.pixel_mm)
-
-
-def read_picture_masks(case: Case) -> dict[Plane, NDArray[np.bool_]]:
-    """Read all 2D masks that a case has, plane to (U, Z) bool; raises as `read_picture_mask`."""
-    return {plane: read_picture_mask(case, plane) for plane in case.mip_masks}
-
-
-def read_picture_mask(case: Case, plane: Plane) -> NDArray[np.bool_]:
-    """Read a case's 2D mask, (U, Z) bool; every value over 0 is foreground.
-
-    Raises:
-        ImageReadError: no mask, not readable, values below 0 or not finite, or not of its picture's size.
-    """
-    if plane not in case.mip_masks or plane not in case.mips:
-        raise ImageReadError("PP-PICTURE-NONE", f"case {case.case_id}", f"has no {plane} mask", "Give one")
-    path = case.mip_masks[plane]
-    values, _ = _picture(case, path)
-    if values.min() < 0:
-        raise _error(case, path, "MASK", f"mask values must be 0 or more, got {values.min():g}", "Save it as 0 and 1")
-    picture, _ = _picture(case, case.mips[plane])
-    if values.shape != picture.shape:
-        raise _error(
-            case, path, "SIZE", f"must have its picture's size {picture.shape}, got {values.shape}", "Save it anew"
-        )
-    return from_picture(values > 0)
-
-
-def _suv(case: Case, path: Path) -> NDArray[np.float32]:
-    """One picture (H, W) in SUV."""
-    values, largest = _picture(case, path)
-    if (largest is not None or case.mip_inverted) and case.mip_scale is None:
-        raise _error(case, path, "SCALE", "needs mip_scale, the SUV of the largest value", "Give it in cohort.csv")
-    suv = values.astype(np.float32)
-    if largest is not None:
-        suv *= np.float32(case.mip_scale) / np.float32(largest)
-    if case.mip_inverted:
-        suv = np.float32(case.mip_scale) - suv
-    if suv.max() <= 0:
-        raise _error(case, path, "EMPTY", "needs a value over 0, got none", "Export the picture again")
-    return suv
-
-
-def _picture(case: Case, path: Path) -> tuple[NDArray, int | None]:
-    """Values (H, W) of a picture, finite, and the largest value of its type (None for NPY)."""
-    try:
-        values, largest = _read_npy(case, path) if path.suffix.lower() == ".npy" else _read_png(case, path)
-    except FileNotFoundError as error:
-        raise _error(case, path, "MISSING", "does not exist", "Correct the path") from error
-    except (OSError, SyntaxError, ValueError, EOFError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise _error(case, path, "READ", "cannot be read as PNG or NPY", "Export the picture again") from error
-    if values.ndim != 2 or not values.size:
-        raise _error(case, path, "SHAPE", f"must have rows and columns only, got shape {values.shape}", "Export it so")
-    if not np.isfinite(values).all():
-        raise _error(case, path, "FINITE", "values must be finite, got NaN or Inf", "Export the picture again")
-    return values, largest
-
-
-def _read_npy(case: Case, path: Path) -> tuple[NDArray, None]:
-    # Mapped, so that a header that asks for more than the file holds is refused before anything is allocated.
-    values = np.load(path, allow_pickle=False, mmap_mode="r")
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
-        raise _error(case, path, "TYPE", "must hold one array of numbers", "Save it with numpy.save")
-    _check_size(case, path, values.shape)
-    with np.errstate(over="ignore"):
-        return np.array(values, np.float32), None
-
-
-def _read_png(case: Case, path: Path) -> tuple[NDArray, int]:
-    with Image.open(path, formats=["PNG"]) as image:
-        _check_size(case, path, (image.height, image.width))
-        if image.mode not in _GREY_MODES:
-            raise _error(
-                case, path, "COLOUR", f"must be 8- or 16-bit grey, got mode {image.mode}", "Save it as greyscale PNG"
-            )
-        return np.asarray(image), _GREY_MODES[image.mode]
-
-
-def _check_size(case: Case, path: Path, shape: tuple[int, ...]) -> None:
-    if math.prod(shape) > LARGEST_PICTURE_PIXELS:
-        raise _error(case, path, "SIZE", f"{' x '.join(map(str, shape))} pixels are more than a MIP has", "Give a MIP")
-
-
-def _error(case: Case, path: Path, code: str, problem: str, remedy: str) -> ImageReadError:
-    return ImageReadError(f"PP-PICTURE-{code}", f"case {case.case_id}: {path.name}", problem, remedy)

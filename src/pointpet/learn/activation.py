@@ -97,8 +97,7 @@ def _at_picture_size(
 ) -> dict[Plane, ActivationMap]:
     maps = {}
     for plane, view in views.items():
-        size = (view.frame.height * view.frame.factor, view.frame.width * view.frame.factor)
-        values = np.clip(spread(shares[plane], size), 0, 1)
+        values = np.clip(spread(shares[plane], view.frame.covered), 0, 1)
         maps[plane] = ActivationMap(from_picture(view.frame.paste(values)), plane, name, mips.pixel_mm, mips.origin_mm)
     return maps
 

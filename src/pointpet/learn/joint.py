@@ -11,7 +11,7 @@ from pointpet.core import TrainingError
 from pointpet.learn.backend import functional, nn, torch
 from pointpet.learn.batches import Batch, TrainingBatches, ValidationBatches, View, batches_of
 from pointpet.learn.epochs import Step
-from pointpet.learn.losses import READINGS, MapTargets, distances_mm, empty_maps
+from pointpet.learn.losses import READINGS, MapTargets, above_controls, distances_mm, empty_maps
 from pointpet.learn.network import Scores
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.together import mean_over_processes, somewhere
@@ -32,11 +32,15 @@ class JointTask:
     The criterion is the classification loss, plus, where there is a distance loss, distance_weight times (that loss +
     the share of empty maps).
 
+    Where there are classes without lesions, all classes weigh the same in the classification loss, however many cases
+    each has: as a rule controls and patients are not met in the proportion they were collected in.
+
     Args:
         settings: losses, batches and augmentation.
         training, validation: the views of each part.
         classes: names, for the record.
         seed: enters order and augmentation.
+        lesion_free: names of the classes without lesions.
     """
 
     def __init__(
@@ -47,8 +51,11 @@ class JointTask:
         validation: Sequence[View],
         classes: Sequence[str],
         seed: int,
+        lesion_free: Sequence[str] = (),
     ) -> None:
         self.settings = settings
+        self._free = torch.tensor([name in lesion_free for name in classes])
+        self._weights = _class_weights(training, len(classes)) if lesion_free else torch.ones(len(classes))
         self._training = training
         self._validation = validation
         self._classes = tuple(classes)
@@ -72,11 +79,12 @@ class JointTask:
         scores: Scores = networks(batch.images, batch.sizes, batch.coronal)
         logits, maps = scores.logits, scores.maps[torch.arange(len(batch.labels)), batch.labels]
         class_losses = functional.cross_entropy(logits, batch.labels, reduction="none")
-        pointed = ~torch.isnan(batch.points).all(2).all(1)
+        class_losses = class_losses * self._weights.to(logits.device)[batch.labels]
+        pointed = ~torch.isnan(batch.points).all(2).all(1) & ~self._free.to(logits.device)[batch.labels]
         targets = MapTargets(
             (batch.points[pointed] + 0.5) / self.settings.cam_stride - 0.5, scores.valid[pointed], self.settings.cell_mm
         )
-        distance_losses = self._distance_losses(maps[pointed], targets)
+        distance_losses = self._distance_losses(maps[pointed], targets, scores, batch.labels, pointed)
         total = mean_over_processes(class_losses)
         if epoch >= self.settings.warmup_epochs and somewhere(len(distance_losses) > 0):
             total = total + self.settings.distance_weight * mean_over_processes(distance_losses)
@@ -90,10 +98,24 @@ class JointTask:
         }
         return Step(total, outcomes)
 
-    def _distance_losses(self, maps: torch.Tensor, targets: MapTargets) -> torch.Tensor:
+    def _distance_losses(
+        self, maps: torch.Tensor, targets: MapTargets, scores: Scores, labels: torch.Tensor, pointed: torch.Tensor
+    ) -> torch.Tensor:
         if not self.settings.localises or not len(maps):
             return maps.new_zeros(0)
+        if self._spares_lesions:
+            controls = self._free.to(labels.device)[labels]
+            lowest = torch.finfo(maps.dtype).min
+            peaks = scores.maps[controls].masked_fill(~scores.valid[controls, None], lowest).amax((2, 3))
+            return above_controls(maps, targets, peaks[:, labels[pointed]].T, self.settings)
         return READINGS[self.settings.distance](maps, targets, self.settings)
+
+    @property
+    def _spares_lesions(self) -> bool:
+        """Whether the margin is held above the controls' maps, and not above the rest of the patient's own."""
+        if self.settings.distance != "margin" or self.settings.rivals == "own":
+            return False
+        return self.settings.rivals == "controls" or bool(self._free.any())
 
     def summary(self, outcomes: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Losses, accuracy, share of peaks near a point, and of empty maps by class."""
@@ -140,6 +162,12 @@ class JointTask:
                     f"(class accuracy {recent[-1]['train']['accuracy']:.2f})",
                     "Train with distance 'margin', add warmup_epochs, or lower distance_weight or learning_rate",
                 )
+
+
+def _class_weights(views: Sequence[View], classes: int) -> torch.Tensor:
+    """(C,) weights that give each class the same part of the loss; 1 on average over the views."""
+    counts = torch.bincount(torch.tensor([view.label for view in views]), minlength=classes).float()
+    return counts.sum() / (counts.clamp_min(1) * (counts > 0).sum())
 
 
 def _peak_distances_mm(maps: torch.Tensor, targets: MapTargets) -> torch.Tensor:

@@ -24,6 +24,19 @@ def filling_points(mask: Mask, *, spacing_mm: float) -> NDArray[np.float64]:
     return mask.grid.world((voxels[:, None] + inside[None]).reshape(-1, 3))
 
 
+def filling_pixels(mask: NDArray[np.bool_], *, spacing: float) -> NDArray[np.float64]:
+    """Picture points (N, 2), fractional (row, column), that fill the pixels of a 2D mask evenly.
+
+    Args:
+        mask: (H, W), a picture's own.
+        spacing: farthest that neighbours may lie apart, in pixels.
+    """
+    count = max(1, int(np.ceil(1 / spacing - 1e-6)))
+    offsets = (np.arange(count) + 0.5) / count - 0.5
+    inside = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 2)
+    return (np.argwhere(mask)[:, None] + inside[None]).reshape(-1, 2)
+
+
 def filling_spacing_mm(cell_mm: float) -> float:
     """Spacing of points that leave no fine cell of a covered region empty, at any turn in two dimensions."""
     return cell_mm / FINE / 1.5

@@ -96,20 +96,51 @@ def weighted(maps: torch.Tensor, targets: MapTargets, settings: TrainingSettings
     return (_mass(maps, targets.valid) * beyond).sum((1, 2)) / UNIT_MM
 
 
+def above_controls(
+    maps: torch.Tensor, targets: MapTargets, control_peaks: torch.Tensor, settings: TrainingSettings
+) -> torch.Tensor:
+    """Hinge that holds the raw map's peak inside the discs above the same class's maps of patients without lesions.
+
+    relu((max of a control's map - max inside) / sg(max |M|) + margin), the mean over the controls of the batch: what
+    a class without lesions shows is physiological. The rest of the patient's own map is left alone, since lesions that
+    nobody clicked lie there; 0 in a batch without controls.
+
+    Args:
+        maps, targets, settings: as in `Reading`.
+        control_peaks: (B, K) highest raw value of the map of each view's class in each of K control views.
+    """
+    if not control_peaks.shape[1]:
+        return maps.new_zeros(len(maps))
+    inside, _ = _sides(targets, settings.radius_mm)
+    peak_inside = maps.masked_fill(~inside, torch.finfo(maps.dtype).min).amax((1, 2))
+    scale = torch.maximum(_largest(maps, targets.valid), control_peaks.detach().abs().amax(1))
+    differences = (control_peaks - peak_inside[:, None]) / scale[:, None]
+    return functional.relu(differences + settings.margin).mean(1)
+
+
+def _sides(targets: MapTargets, radius_mm: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cells (B, h, w) inside the discs around the points, and those outside; the nearest cell is always inside."""
+    distances = distances_mm(targets).masked_fill(~targets.valid, torch.inf)
+    inside = (distances <= radius_mm) | (distances <= distances.amin((1, 2), keepdim=True))
+    return inside & targets.valid, ~inside & targets.valid
+
+
+def _largest(maps: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Highest absolute value of each map, no slope through it."""
+    return (maps.detach().abs() * valid).amax((1, 2)).clamp_min(TINY)
+
+
 def margin(maps: torch.Tensor, targets: MapTargets, settings: TrainingSettings) -> torch.Tensor:
     """Hinge that holds the raw map's peak outside the discs around the points below the peak inside.
 
     relu((max outside - max inside) / sg(max |M|) + margin), sg the stop-gradient, discs of `radius_mm`. The cell
     nearest to a point is inside whatever the radius.
     """
-    distances = distances_mm(targets).masked_fill(~targets.valid, torch.inf)
-    inside = (distances <= settings.radius_mm) | (distances <= distances.amin((1, 2), keepdim=True))
-    outside = ~inside & targets.valid
+    inside, outside = _sides(targets, settings.radius_mm)
     lowest = torch.finfo(maps.dtype).min
-    peak_inside = maps.masked_fill(~(inside & targets.valid), lowest).amax((1, 2))
+    peak_inside = maps.masked_fill(~inside, lowest).amax((1, 2))
     peak_outside = maps.masked_fill(~outside, lowest).amax((1, 2))
-    largest = (maps.detach().abs() * targets.valid).amax((1, 2)).clamp_min(TINY)
-    hinge = functional.relu((peak_outside - peak_inside) / largest + settings.margin)
+    hinge = functional.relu((peak_outside - peak_inside) / _largest(maps, targets.valid) + settings.margin)
     return torch.where(outside.any(2).any(1), hinge, torch.zeros_like(hinge))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import GeometryError
 from pointpet.learn.settings import TrainingSettings
-from pointpet.project.coarsen import coarsen_plane
+from pointpet.project.coarsen import resample_plane
 
 BODY_SUV = 0.3
 """Over this a pixel of a MIP counts as body: the maximum along a ray stays below it in air, above in soft tissue."""
@@ -26,7 +26,10 @@ BODY_RUN_PIXELS = 4
 """Body pixels a row or a column needs to be kept: single hot pixels in air do not widen the rectangle."""
 
 FACTOR_TOLERANCE = 0.02
-"""Share by which the input's pixel may differ from a whole multiple of the MIP's."""
+"""Share by which the input's pixel may differ from a whole multiple of the MIP's and still be taken for it."""
+
+FINEST_FACTOR = 0.5
+"""Input pixels finer than that, in MIP pixels, would show nothing that the MIP holds."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +38,13 @@ class Frame:
 
     Args:
         picture: rows, columns of the picture.
-        factor: picture pixels along the edge of an input pixel.
+        factor: picture pixels along the edge of an input pixel, a whole number but for some ready-made pictures.
         top, left: first row and column of the input, in input pixels.
         height, width: size of the input, in input pixels; multiples of the map's stride.
     """
 
     picture: tuple[int, int]
-    factor: int
+    factor: float
     top: int
     left: int
     height: int
@@ -51,10 +54,15 @@ class Frame:
         """Turn (N, 2) fractional (row, column) of the picture into those of the input; 0 is a pixel's centre."""
         return (points + 0.5) / self.factor - 0.5 - np.array([self.top, self.left])
 
+    @property
+    def covered(self) -> tuple[int, int]:
+        """Rows, columns of the picture that the input covers, beyond its edge included."""
+        return round(self.height * self.factor), round(self.width * self.factor)
+
     def paste(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Lay `values` (height x factor, width x factor) into a picture of zeros; what lies beyond it is cut."""
+        """Lay `values` of the size `covered` into a picture of zeros; what lies beyond it is cut."""
         picture = np.zeros(self.picture, np.float32)
-        top, left = self.top * self.factor, self.left * self.factor
+        top, left = round(self.top * self.factor), round(self.left * self.factor)
         rows, columns = picture[top:, left:].shape
         part = values[:rows, :columns]
         picture[top : top + part.shape[0], left : left + part.shape[1]] = part
@@ -70,10 +78,10 @@ def network_input(
     multiple of the map's stride are filled up with 0.
 
     Raises:
-        GeometryError: the input's pixel is no multiple of the picture's.
+        GeometryError: the input's pixel is finer than half the picture's.
     """
     factor = coarsening(pixel_mm, settings.input_mm)
-    coarse = coarsen_plane(picture, factor)
+    coarse = resample_plane(picture, factor)
     rows, columns = (
         body_box(coarse, settings.input_mm) if settings.crop else (slice(0, coarse.shape[0]), slice(0, coarse.shape[1]))
     )
@@ -84,21 +92,22 @@ def network_input(
     return values, Frame(picture.shape, factor, rows.start, columns.start, height, width)  # type: ignore[arg-type]
 
 
-def coarsening(pixel_mm: float, input_mm: float) -> int:
-    """Picture pixels along the edge of an input pixel.
+def coarsening(pixel_mm: float, input_mm: float) -> float:
+    """Picture pixels along the edge of an input pixel: a whole number where it is one within `FACTOR_TOLERANCE`.
 
     Raises:
-        GeometryError: not a whole number of at least 1, within `FACTOR_TOLERANCE`.
+        GeometryError: under `FINEST_FACTOR`.
     """
-    factor = round(input_mm / pixel_mm)
-    if factor < 1 or abs(input_mm / pixel_mm / factor - 1) > FACTOR_TOLERANCE:
+    ratio = input_mm / pixel_mm
+    if ratio < FINEST_FACTOR:
         raise GeometryError(
             "PP-LEARN-PIXEL",
             "MIP",
-            f"input_mm must be a multiple of its pixel of {pixel_mm:g} mm, got {input_mm:g} mm",
+            f"input_mm must be at least half its pixel of {pixel_mm:g} mm, got {input_mm:g} mm",
             "Set input_mm to a multiple of the MIPs' pixel size",
         )
-    return factor
+    whole = max(1, round(ratio))
+    return whole if abs(ratio / whole - 1) <= FACTOR_TOLERANCE else ratio
 
 
 def body_box(picture: NDArray[np.float32], pixel_mm: float) -> tuple[slice, slice]:

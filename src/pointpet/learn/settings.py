@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from pointpet.core import ConfigError, option, raise_faults
 
 DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaussian", "cross_entropy")
 """Names of the readings of the distance loss; `none` trains with the classification loss alone."""
+
+CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1}
+"""What suits disease against controls: many small lesions, so smaller cells, and a score that few cells can carry."""
+
+RIVALS = ("auto", "own", "controls")
+"""What the peak inside is held above by the margin reading; see `TrainingSettings.rivals`."""
 
 PRECISIONS = ("auto", "fp32", "bf16")
 CAM_STRIDES = (2, 4, 8, 16)
@@ -55,6 +61,18 @@ class TrainingSettings:
     radius_mm: float = option(24.0, "margin: cells within this distance of a point count as inside, mm")
     margin: float = option(
         0.5, "margin: by how much the peak inside must exceed the one outside, as a share of the map's largest value"
+    )
+    controls_preset: bool = option(
+        True,
+        "Where a class is free of lesions, take "
+        + ", ".join(f"{name} {value}" for name, value in CONTROLS_PRESET.items())
+        + " for those of them that are left at their default; false: every setting as it stands",
+    )
+    rivals: str = option(
+        "auto",
+        "margin: what the peak inside must exceed: own (the rest of the patient's own map: one tumour a patient), "
+        "controls (the maps of patients without lesions: many lesions of which few are clicked, none of which is "
+        "punished) or auto (controls where the cohort has a class without lesions, else own)",
     )
     tolerance_mm: float = option(16.0, "weighted: distance to the point that costs nothing, mm")
     sigma_mm: float = option(32.0, "gaussian: standard deviation of the target around the point, mm")
@@ -103,6 +121,18 @@ class TrainingSettings:
     def localises(self) -> bool:
         """True where a distance loss takes part in training."""
         return self.distance != "none" and self.distance_weight > 0
+
+    def for_cohort(self, lesion_free: Sequence[str]) -> TrainingSettings:
+        """The settings that a cohort gets, see `controls_preset`.
+
+        Args:
+            lesion_free: the cohort's classes without lesions.
+        """
+        if not lesion_free or not self.controls_preset or self.context_stride:
+            return self
+        defaults = {item.name: item.default for item in fields(self)}
+        left = {name: value for name, value in CONTROLS_PRESET.items() if getattr(self, name) == defaults[name]}
+        return replace(self, **left)
 
     def with_epochs_for(self, views: int) -> TrainingSettings:
         """The settings with the number of epochs that a training part of `views` views gets."""
@@ -166,6 +196,8 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("warmup_epochs", "a whole number of at least 0", _count_or_zero),
     ("radius_mm", "over 0", _positive),
     ("margin", "over 0", _positive),
+    ("controls_preset", "true or false", _boolean),
+    ("rivals", "one of " + ", ".join(RIVALS), _one_of(*RIVALS)),
     ("tolerance_mm", "at least 0", _not_negative),
     ("sigma_mm", "over 0", _positive),
     ("epochs", "a whole number of at least 0", _count_or_zero),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointpet.core import derive_seed, text_digest
+from pointpet.core import TrainingError, derive_seed, text_digest
 from pointpet.learn.backend import torch
 from pointpet.learn.batches import View, split_validation, views_of
 from pointpet.learn.epochs import EpochTraining, Report, run_epochs
@@ -31,6 +31,7 @@ def train(
     *,
     seed: int,
     classes: tuple[str, ...],
+    lesion_free: tuple[str, ...] = (),
     checkpoint_dir: Path | None = None,
     report: Report | None = None,
 ) -> TrainedNetwork:
@@ -45,23 +46,34 @@ def train(
         settings: network, losses, schedule.
         seed: enters weights, split, order and augmentation.
         classes: names in the order of the scores.
+        lesion_free: those of them without lesions; see `TrainingSettings.rivals` and `JointTask`.
         checkpoint_dir: the state after every epoch is kept in its `last.ckpt`, and a training goes on from there. A
             checkpoint of another training (cases, settings, seed) is overwritten. The caller deletes it after success.
         report: told of the progress after each epoch.
 
     Raises:
-        TrainingError: the examples do not make a training set, or the maps collapsed.
-        GeometryError: the settings' `input_mm` is no multiple of the MIPs' pixel.
+        TrainingError: the examples do not make a training set, the settings ask for controls and there are none, or the
+            maps collapsed.
+        GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
     """
     check_examples(examples, classes)
+    if settings.rivals == "controls" and not lesion_free:
+        raise TrainingError(
+            "PP-TRAIN-RIVALS",
+            "training settings",
+            "rivals must be own or auto without a class without lesions, got 'controls'",
+            "Name such a class in study.lesion_free, or change training.rivals",
+        )
     views = views_of(examples, classes, settings)
     started = time.perf_counter()
     with reproducible(derive_seed(seed, "weights"), settings.threads):
         training, validation = split_validation(views, settings.validation_share, seed)
         settings = settings.with_epochs_for(len(training))
-        task = JointTask(settings, training=training, validation=validation, classes=classes, seed=seed)
+        task = JointTask(
+            settings, training=training, validation=validation, classes=classes, seed=seed, lesion_free=lesion_free
+        )
         networks = ViewNetworks(settings, len(classes))
-        digest = _digest(views, settings, classes, seed)
+        digest = _digest(views, settings, [*classes, "", *lesion_free], seed)
         module = EpochTraining(networks, task, settings, digest=digest, report=report or _silent)
         run_epochs(module, checkpoint_dir)
         threads = torch.get_num_threads()

@@ -55,7 +55,7 @@ class TrainedNetwork:
         Class scores are averaged over the views that exist, then turned into probabilities by softmax.
 
         Raises:
-            GeometryError: the settings' `input_mm` is no multiple of the MIPs' pixel.
+            GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
         """
         return cam_activation({plane: self._score(mips, plane) for plane in mips.planes}, self.classes, mips)
 

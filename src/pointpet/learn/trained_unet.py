@@ -89,7 +89,7 @@ class TrainedViewUnet(TrainedUnet):
         of the lesion, whatever its class; as a share of its highest value it always points somewhere.
 
         Raises:
-            GeometryError: the settings' `input_mm` is no multiple of the MIPs' pixel.
+            GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
         """
         return mask_activation({plane: self._score(mips, plane) for plane in mips.planes}, self.classes, mips)
 

@@ -50,7 +50,7 @@ def train_unet(
 
     Raises:
         TrainingError: the cases do not make a training set, or none has a mask.
-        GeometryError: the settings' `input_mm` is no multiple of the MIPs' pixel.
+        GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
     """
     check_masked(cases, classes)
     training = settings.training(common)
@@ -78,7 +78,7 @@ def check_masked(cases: Sequence[MaskedExample], classes: Sequence[str]) -> None
         TrainingError: as `check_examples`, or no case has a mask with a voxel in it.
     """
     check_examples([case.example for case in cases], classes)
-    if not any(case.mask is not None and case.mask.voxels.any() for case in cases):
+    if not any(case.has_lesion for case in cases):
         raise TrainingError(
             "PP-TRAIN-MASKS",
             "training cases",

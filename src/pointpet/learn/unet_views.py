@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Mask, MipPair, Plane, TurnedMips, generator
+from pointpet.core import Mask, MipPair, Plane, TurnedMips, generator, to_picture
 from pointpet.learn.augment import augmented
 from pointpet.learn.backend import torch
 from pointpet.learn.batches import batches_of, shuffled
 from pointpet.learn.example import Example
-from pointpet.learn.lesion_pixels import coverage, filling_points, filling_spacing_mm
+from pointpet.learn.lesion_pixels import coverage, filling_pixels, filling_points, filling_spacing_mm
 from pointpet.learn.pictures import network_input
 from pointpet.learn.settings import TrainingSettings
 
@@ -27,11 +27,19 @@ class MaskedExample:
         example: case, label and MIPs; its points and turned views are not looked at.
         mask: the true mask, empty for a case without lesions; None where it is unknown, and only the class is learned.
         turned: MIPs of the turned patient.
+        pictures: plane to 2D mask (U, Z) of ready-made pictures, in place of `mask`.
     """
 
     example: Example
     mask: Mask | None
     turned: tuple[TurnedMips, ...] = ()
+    pictures: Mapping[Plane, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def has_lesion(self) -> bool:
+        """True where a mask holds anything."""
+        flat = any(picture.any() for picture in self.pictures.values())
+        return flat or (self.mask is not None and bool(self.mask.voxels.any()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +91,7 @@ def masked_views(
         label = classes.index(case.example.label)
         mips = case.example.mips
         for plane in mips.planes:
-            own = None if points is None else mips.pixels(plane, points)
+            own = _own_pixels(case, plane, settings) if points is None else mips.pixels(plane, points)
             main = _view(case.example, mips, plane, own, label, settings)
             turned = tuple(
                 _view(
@@ -98,6 +106,14 @@ def masked_views(
             )
             views.append(replace(main, turned=turned))
     return views
+
+
+def _own_pixels(case: MaskedExample, plane: Plane, settings: TrainingSettings) -> NDArray[np.float64] | None:
+    """Points that fill a ready-made picture's 2D mask; None where it has none."""
+    if plane not in case.pictures:
+        return None
+    spacing = filling_spacing_mm(settings.input_mm) / case.example.mips.pixel_mm
+    return filling_pixels(to_picture(case.pictures[plane]), spacing=spacing)
 
 
 def _view(

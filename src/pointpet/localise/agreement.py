@@ -49,7 +49,7 @@ def agreed_maps(
     projected = back_project(volume.grid, maps, threshold=LEAST_VALUE)
     if projected is None:
         return dict(maps)
-    suv = np.maximum(volume.voxels[projected.box], 0) ** np.float32(settings.uptake_power)
+    suv = settings.uptake_weight(volume.voxels[projected.box])
     evidence = np.zeros(volume.voxels.shape, np.float32)
     evidence[projected.box] = projected.product * suv
     if candidates is not None:
@@ -87,7 +87,7 @@ def weighted_maps(
         suv = mips.values(plane)
         assert suv is not None
         _require_shape(plane, activation, suv)
-        evidence = activation.values * np.maximum(suv, 0) ** np.float32(settings.uptake_power)
+        evidence = activation.values * settings.uptake_weight(suv)
         highest = float(evidence.max())
         changes = settings.uptake_power > 0 and highest > 0
         weighted[plane] = replace(activation, values=np.sqrt(evidence / highest)) if changes else activation

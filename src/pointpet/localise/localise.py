@@ -102,7 +102,7 @@ def _lesions(
     """Seeds (voxel indices) and the union of their outlines."""
     tight = settings.outline in ("hull", "hull_suv")
     region = projected.both_over(settings.hull_threshold if tight else settings.loose_threshold)
-    suv = volume.voxels[projected.box]
+    suv = settings.capped(volume.voxels[projected.box])
     score = np.where(region, suv * projected.product**2, -np.inf).astype(np.float32)
     seeds: list[tuple[int, ...]] = []
     union = np.zeros(volume.voxels.shape, bool)
@@ -115,7 +115,7 @@ def _lesions(
             continue
         seeds.append(seed)
         union |= _outline(volume, seed, allowed, scan_max=scan_max, settings=settings)
-        if len(seeds) == settings.max_lesions:
+        if len(seeds) >= settings.max_lesions:
             break
     return seeds, union
 
@@ -133,7 +133,7 @@ def _starts(
     if not score[tuple(main)] > 0:
         return []
     starts = [tuple(main + offset)]
-    if settings.max_lesions == 1:
+    if settings.max_lesions <= 1:
         return starts
     found: list[tuple[float, tuple[int, ...]]] = []
     for centre in volume.grid.indices(pair_centres(maps, settings)):

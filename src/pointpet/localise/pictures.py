@@ -70,15 +70,18 @@ def _outline_view(
     if settings.outline == "hull":
         return allowed
     union = np.zeros(suv.shape, bool)
-    score = np.where(allowed, suv * activation.values**2, -np.inf)
-    drawn = 0
+    score = np.where(allowed, settings.capped(suv) * activation.values**2, -np.inf)
+    drawn, least = 0, -np.inf
     for start in _starts(score, activation, settings):
         seed = climb(suv, start, allowed)
-        if union[seed]:
+        if union[seed] or suv[seed] < least:
             continue
+        if not drawn:
+            # What takes up far less than the main lesion is background that the map happens to cover.
+            least = settings.peak_suv_share * settings.capped(suv[seed])
         union |= _outline(suv, seed, allowed, pixel_mm=pixel_mm, settings=settings)
         drawn += 1
-        if drawn == settings.max_lesions:
+        if drawn >= settings.max_lesions:
             break
     return union
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pointpet.core import ConfigError, option, raise_faults
 from pointpet.localise.outline import RULES
@@ -12,6 +16,16 @@ HULL_OUTLINES = {
     "hull_suv": "Component at the share of the maximum inside the hull, the same map threshold for seed and growth",
 }
 """Outlines that need maps; a click alone has no hull."""
+
+
+CAP_SUV = 5.0
+"""About four times the level of the body (`BODY_LEVEL_SUV`): lesions reach it, and what is hotter may be anything."""
+
+SEPARATION_MM = 12.0
+"""Of many lesions two are often near to each other, and a map's cell is then 16 mm wide."""
+
+MANY_LESIONS = 60
+"""Most lesions drawn where controls stand against disease: more than a reader would count."""
 
 
 def outline_names() -> tuple[str, ...]:
@@ -31,6 +45,11 @@ class LocaliseSettings:
         True, "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses"
     )
     uptake_power: float = option(0.5, "Weight the maps by SUV to this power, under their root; 0: the maps alone")
+    uptake_cap: float = option(
+        0.0,
+        f"SUV above which more uptake adds no weight: brain and bladder are the hottest of all; 0: {CAP_SUV:g} where a "
+        "class is free of lesions, none elsewhere",
+    )
     hull_threshold: float = option(0.5, "Share of a map's maximum above which a pixel belongs to the hull")
     loose_threshold: float = option(0.15, "Share of a map's maximum that bounds the region a mask may grow in")
     share: float = option(0.41, "Share of the seed's SUV at which the rules `share` and `hull_suv` cut")
@@ -38,11 +57,19 @@ class LocaliseSettings:
     ray_ml: float = option(100.0, "Volume in mL above which `by_size` takes the outline of `ray`, made for masses")
     snap_mm: float = option(10.0, "A click moves to the hottest voxel this near before a rule grows from it")
     extent_mm: float = option(180.0, "A mask reaches no farther from its seed than this along any voxel axis")
-    max_lesions: int = option(1, "Most lesions to draw; 1 draws the main lesion alone")
+    max_lesions: int = option(
+        0, f"Most lesions to draw; 1: the main lesion alone; 0: 1, or {MANY_LESIONS} where a class is free of lesions"
+    )
     peak_threshold: float = option(0.3, "Least value of a map's local maximum that may be a further lesion")
-    peak_separation_mm: float = option(24.0, "Local maxima of a map nearer to each other than this are one")
+    peak_separation_mm: float = option(
+        24.0,
+        "Local maxima of a map nearer to each other than this are one; left at its default, "
+        f"{SEPARATION_MM:g} where a class is free of lesions",
+    )
     peak_suv_share: float = option(
-        0.5, "A further lesion's SUV must reach this share of what both MIPs show there; else it is a ghost"
+        0.5,
+        "A further lesion's SUV must reach this share of what both MIPs show there, else it is a ghost; in ready-made "
+        "pictures this share of the main lesion's, else it is background",
     )
     z_disagreement_mm: float = option(
         32.0, "Peaks of the two views farther apart in z than this do not belong together"
@@ -58,6 +85,30 @@ class LocaliseSettings:
     def __post_init__(self) -> None:
         faults = [*self._name_faults(), *self._share_faults(), *self._positive_faults()]
         raise_faults("localise", faults)
+
+    def for_cohort(self, lesion_free: Sequence[str]) -> LocaliseSettings:
+        """Settle what depends on the cohort: how many lesions to draw, and how much uptake counts.
+
+        Args:
+            lesion_free: the cohort's classes without lesions.
+        """
+        if not lesion_free:
+            return replace(self, max_lesions=self.max_lesions or 1)
+        apart = SEPARATION_MM if self.peak_separation_mm == type(self).peak_separation_mm else self.peak_separation_mm
+        return replace(
+            self,
+            max_lesions=self.max_lesions or MANY_LESIONS,
+            uptake_cap=self.uptake_cap or CAP_SUV,
+            peak_separation_mm=apart,
+        )
+
+    def uptake_weight(self, suv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What a map is weighted by at each SUV, under its root: SUV up to `uptake_cap` to the `uptake_power`."""
+        return np.maximum(self.capped(suv), 0) ** np.float32(self.uptake_power)
+
+    def capped(self, suv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """SUV as far as they count: up to `uptake_cap`, where there is one."""
+        return np.minimum(suv, np.float32(self.uptake_cap)) if self.uptake_cap else suv
 
     def _name_faults(self) -> list[ConfigError]:
         allowed = {"outline": outline_names(), "point_rule": tuple(RULES)}
@@ -96,11 +147,11 @@ class LocaliseSettings:
         ]
         faults += [
             _fault(name, f"must not be negative, got {getattr(self, name)}")
-            for name in ("snap_mm", "z_disagreement_mm", "border_margin_mm", "cold_suv", "uptake_power")
+            for name in ("snap_mm", "z_disagreement_mm", "border_margin_mm", "cold_suv", "uptake_power", "uptake_cap")
             if not getattr(self, name) >= 0
         ]
-        if self.max_lesions < 1:
-            faults.append(_fault("max_lesions", f"must be 1 or more, got {self.max_lesions}"))
+        if self.max_lesions < 0:
+            faults.append(_fault("max_lesions", f"must be 0 or more, got {self.max_lesions}"))
         return faults
 
 

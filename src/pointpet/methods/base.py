@@ -58,6 +58,7 @@ class CaseInput:
         points_mm: (N, 3) world RAS+ mm, where declared; (0, 3) otherwise.
         pixels: plane to (N, 2) fractional (row, column) of the points in `mips`, where declared.
         load_mask: reads the reference mask, where declared.
+        load_picture_masks: reads the 2D reference masks of ready-made pictures, plane to (U, Z), where declared.
     """
 
     case_id: str
@@ -70,6 +71,7 @@ class CaseInput:
     points_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
     pixels: Mapping[Plane, NDArray[np.float64]] = field(default_factory=dict)
     load_mask: Callable[[], Mask] | None = None
+    load_picture_masks: Callable[[], Mapping[Plane, NDArray[np.bool_]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Evidence:
 
     Args:
         probabilities: class name to probability.
-        maps: plane to the predicted class's map.
+        maps: plane to the predicted class's map, or that of the likeliest class with lesions.
         candidates: local maxima of uptake, weighted for the predicted class; None where maps stand alone.
     """
 
@@ -36,6 +36,17 @@ class Evidence:
     def predicted(self) -> str:
         """The most probable class."""
         return max(self.probabilities, key=self.probabilities.__getitem__)
+
+
+def mapped_with_lesions(activation: Activation, lesion_free: Sequence[str]) -> Mapping[Plane, ActivationMap]:
+    """The predicted class's maps; where it is free of lesions those of the likeliest class that has any.
+
+    A control's map says what is normal, not where to look. Networks without maps of every class give what they have.
+    """
+    others = [name for name in activation.class_maps if name not in lesion_free]
+    if activation.predicted not in lesion_free or not others:
+        return activation.maps
+    return activation.class_maps[max(others, key=activation.probabilities.__getitem__)]
 
 
 def with_candidates(
@@ -66,7 +77,8 @@ def with_candidates(
         uptake = np.exp(uptake_power * found.features[:, FEATURES.index("log_suv")])
         scores = joint_scores(found.world_mm, uptake, shares, maps, weight=settings.weight)
         probabilities = class_probabilities(scores, network, class_share=settings.class_share)
-    index = int(probabilities.argmax())
+    # Of a case that is called free of lesions too: where to look, if the class is doubted.
+    index = max((n for n, name in enumerate(names) if name not in lesion_free), key=probabilities.__getitem__)
     weights = (shares[:, index] / max(shares[:, index].max(), np.finfo(float).tiny)) ** settings.weight
     weighted = WeightedCandidates(found.world_mm, weights, settings.sigma_mm)
     return Evidence(dict(zip(names, probabilities.tolist(), strict=True)), maps[index], weighted)

@@ -24,7 +24,16 @@ from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise.localise import localise
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
-from pointpet.methods.weak import FittedWeakMethod, read_stored, require_mips, store, without_lesion
+from pointpet.methods.weak import (
+    CORRECTION,
+    FittedWeakMethod,
+    corrected,
+    fit_record,
+    read_stored,
+    require_mips,
+    store,
+    without_lesion,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +74,9 @@ class UnetMethod:
         A case without a mask teaches its class alone; one of a lesion-free class has an empty mask.
         """
         labelled = [case for case in training if case.label]
-        cases = [self._example(case, case.label or "", context) for case in labelled]
+        record = fit_record(labelled, context)
+        cases = [self._example(case, case.label or "", context, record[CORRECTION]) for case in labelled]
+        localising = self.localising.for_cohort(context.lesion_free)
         arguments = {
             "seed": context.seed,
             "classes": context.classes,
@@ -78,25 +89,30 @@ class UnetMethod:
             loads = [_volume_loader(case) for case in labelled]
             pairs = list(zip(cases, loads, strict=True))
             network = train_unet3d(pairs, self.settings, self.training, **arguments)
-            return FittedVolumeUnet(self.name, network, self.localising, context.record)
+            return FittedVolumeUnet(self.name, network, localising, record)
         from pointpet.learn.unet_train import train_unet
 
         views = train_unet(cases, self.settings, self.training, **arguments)
-        return FittedWeakMethod(self.name, views, self.localising, context.record)
+        return FittedWeakMethod(self.name, views, localising, record)
 
-    def _example(self, case: CaseInput, label: str, context: FitContext) -> MaskedExample:
+    def _example(self, case: CaseInput, label: str, context: FitContext, correction: float) -> MaskedExample:
         from pointpet.learn.unet_views import MaskedExample
 
         mask = case.load_mask() if case.load_mask is not None else None
         if mask is None and label in context.lesion_free and case.load_volume is not None:
             volume = case.load_volume()
             mask = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
+        mips = corrected(require_mips(case), correction)
+        pictures = case.load_picture_masks() if case.load_picture_masks is not None else {}
+        if not pictures and label in context.lesion_free and case.load_volume is None:
+            pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
         # The 3D network turns no patient: a volume turned is a volume resampled.
         turns = self.training.turns and self.settings.dimensions == 2
         return MaskedExample(
-            Example(case.case_id, case.patient_id, require_mips(case), label),
+            Example(case.case_id, case.patient_id, mips, label),
             mask,
             tuple(case.load_turned()) if turns else (),
+            pictures,
         )
 
     def load(self, folder: Path) -> FittedWeakMethod | FittedVolumeUnet:
@@ -125,7 +141,7 @@ class FittedVolumeUnet:
         method: name of the method.
         network: the network.
         localising: from maps to a mask.
-        context: `FitContext.record`.
+        context: what `fit_record` gives.
     """
 
     method: str
@@ -152,10 +168,8 @@ class FittedVolumeUnet:
         volume = _volume_loader(case)()
         seen = self.network.activate_volume(volume, mips)
         probabilities, predicted = seen.activation.probabilities, seen.activation.predicted
-        if predicted in self.context["lesion_free"]:
-            return without_lesion(case, probabilities, predicted)
         found = localise(volume, seen.activation.maps, self.localising, mips=mips, probabilities=probabilities)
-        return Prediction(
+        prediction = Prediction(
             case_id=case.case_id,
             probabilities=probabilities,
             predicted=predicted,
@@ -165,6 +179,7 @@ class FittedVolumeUnet:
             seeds_mm=found.seeds_mm,
             flags=found.flags,
         )
+        return without_lesion(prediction) if predicted in self.context["lesion_free"] else prediction
 
 
 def _volume_loader(case: CaseInput) -> Callable[[], Volume]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from pointpet.core import Flag, Mask, ModelError, Plane, PointpetError, Prediction, derive_seed
 from pointpet.image.candidates import FEATURES
+from pointpet.image.picture_body import pixel_correction, trunk_shares
 from pointpet.io.model_folder import read_model, read_onnx, write_model
 from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.example import Example
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.agreement import weighted_maps
 from pointpet.localise.localise import localise
-from pointpet.localise.pictures import localise_pictures
+from pointpet.localise.pictures import localise_pictures, picture_flags
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
-from pointpet.methods.evidence import Evidence, with_candidates
+from pointpet.methods.evidence import Evidence, mapped_with_lesions, with_candidates
 from pointpet.methods.model_card import model_card
 
 if TYPE_CHECKING:
@@ -33,6 +34,24 @@ FOREST = "candidates."
 """Start of the names of the forest's arrays among a model's tensors."""
 
 NO_PIXELS: Mapping[Plane, np.ndarray] = {}
+
+
+CORRECTION = "pixel_correction"
+"""Key of a model's record: what the stated pixel size of ready-made pictures is multiplied by."""
+
+
+def fit_record(training: Sequence[CaseInput], context: FitContext) -> dict[str, Any]:
+    """What a model keeps beside its weights: `FitContext.record`, and the correction of the pixel size."""
+    pictures = [mips for mips in map(require_mips, training) if mips.origin_mm is None]
+    shares = [share for mips in pictures for share in trunk_shares(mips)]
+    return {**context.record, CORRECTION: pixel_correction(shares)}
+
+
+def corrected(mips: MipPair, correction: float) -> MipPair:
+    """Ready-made pictures with their pixel size corrected; MIPs of a volume as they are."""
+    if correction == 1.0 or mips.origin_mm is not None:
+        return mips
+    return replace(mips, pixel_mm=mips.pixel_mm * correction)
 
 
 def require_mips(case: CaseInput) -> MipPair:
@@ -78,17 +97,19 @@ class WeakMethod:
         """Train one network on the labels (and points) of `training`."""
         from pointpet.learn.train import train
 
-        examples = [self._example(case, case.label) for case in training if case.label]
+        record = fit_record(training, context)
+        examples = [self._example(case, case.label, record[CORRECTION]) for case in training if case.label]
         network = train(
             examples,
-            self.training,
+            self.training.for_cohort(context.lesion_free),
             seed=context.seed,
             classes=context.classes,
+            lesion_free=context.lesion_free,
             checkpoint_dir=context.checkpoint_dir,
             report=context.report,
         )
         forest = self._forest(training, context)
-        return FittedWeakMethod(self.name, network, self.localising, context.record, forest)
+        return FittedWeakMethod(self.name, network, self.localising.for_cohort(context.lesion_free), record, forest)
 
     def _forest(self, training: Sequence[CaseInput], context: FitContext) -> FittedForest | None:
         """What the clicks say of candidates; None where it is not asked for, or too few clicks are there."""
@@ -110,7 +131,7 @@ class WeakMethod:
         )
         return None if forest is None else FittedForest(forest, self.candidates)
 
-    def _example(self, case: CaseInput, label: str) -> Example:
+    def _example(self, case: CaseInput, label: str, correction: float) -> Example:
         """A training case, with its views of the turned patient where the settings use them."""
         pointed = Given.POINT in self.supervision.training and len(case.points_mm) > 0
         turned = [
@@ -126,7 +147,7 @@ class WeakMethod:
         return Example(
             case_id=case.case_id,
             patient_id=case.patient_id,
-            mips=require_mips(case),
+            mips=corrected(require_mips(case), correction),
             label=label,
             pixels=case.pixels if Given.POINT in self.supervision.training else NO_PIXELS,
             turned=tuple(turned),
@@ -197,6 +218,7 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
         localising = LocaliseSettings(**record["localise"])
         context = {name: record[name] for name in ("lesion_free", "preprocessing")}
         context |= {name: record[name] for name in ("cohort", "evaluation") if name in record}
+        context[CORRECTION] = float(record.get(CORRECTION, 1.0))
         return StoredMethod(
             network_tensors(tensors), dict(record["network"]), localising, context, _stored_forest(tensors, record)
         )
@@ -256,7 +278,7 @@ class FittedWeakMethod:
         method: name of the method that trained it.
         network: the network.
         localising: from maps to a mask.
-        context: `FitContext.record`.
+        context: what `fit_record` gives.
         forest: weighs the maps by what the clicks say of candidates; None: the maps stand alone.
     """
 
@@ -281,14 +303,15 @@ class FittedWeakMethod:
 
     def predict(self, case: CaseInput) -> Prediction:
         """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""
-        mips = require_mips(case)
+        mips = corrected(require_mips(case), self.context.get(CORRECTION, 1.0))
         evidence = self._evidence(case, mips)
-        if evidence.predicted in self.context["lesion_free"]:
-            return without_lesion(case, evidence.probabilities, evidence.predicted)
-        if case.load_volume is None:
-            maps = weighted_maps(evidence.maps, mips, self.localising)
-            pictures = localise_pictures(mips, maps, self.localising)
-            return Prediction(case.case_id, evidence.probabilities, evidence.predicted, maps, picture_masks=pictures)
+        predict = self._predict_pictures if case.load_volume is None else self._predict_volume
+        prediction = predict(case, mips, evidence)
+        return without_lesion(prediction) if evidence.predicted in self.context["lesion_free"] else prediction
+
+    def _predict_volume(self, case: CaseInput, mips: MipPair, evidence: Evidence) -> Prediction:
+        """Outline in 3D."""
+        assert case.load_volume is not None
         found = localise(
             case.load_volume(),
             evidence.maps,
@@ -309,19 +332,35 @@ class FittedWeakMethod:
         )
 
     def _evidence(self, case: CaseInput, mips: MipPair) -> Evidence:
-        activation = self.network.activate(mips)
+        activation, free = self.network.activate(mips), self.context["lesion_free"]
+        alone = Evidence(activation.probabilities, mapped_with_lesions(activation, free))
         if self.forest is None or case.load_candidates is None:
-            return Evidence(activation.probabilities, activation.maps)
+            return alone
         candidates = case.load_candidates()
         if not len(candidates):
-            return Evidence(activation.probabilities, activation.maps)
+            return alone
         return with_candidates(
             activation,
             candidates,
             self.forest.forest,
             self.forest.settings,
             uptake_power=self.localising.uptake_power,
-            lesion_free=self.context["lesion_free"],
+            lesion_free=free,
+        )
+
+    def _predict_pictures(self, case: CaseInput, mips: MipPair, evidence: Evidence) -> Prediction:
+        """Outline each ready-made picture by itself; the maps come back at the pixel size that the case states."""
+        maps = weighted_maps(evidence.maps, mips, self.localising)
+        pictures = localise_pictures(mips, maps, self.localising)
+        flags = picture_flags(pictures, evidence.maps, self.localising, probabilities=evidence.probabilities)
+        stated = {plane: replace(found, pixel_mm=require_mips(case).pixel_mm) for plane, found in maps.items()}
+        return Prediction(
+            case.case_id,
+            evidence.probabilities,
+            evidence.predicted,
+            stated,
+            picture_masks=pictures,
+            flags=flags,
         )
 
     def save(self, folder: Path) -> None:
@@ -329,15 +368,21 @@ class FittedWeakMethod:
         store(folder, self.method, self.network, self.localising, self.context, self.forest)
 
 
-def without_lesion(case: CaseInput, probabilities: Mapping[str, float], predicted: str) -> Prediction:
-    """A case called lesion-free has an empty mask and no maps: a control's map says what is normal, not where."""
-    mips = require_mips(case)
-    if case.load_volume is None:
-        pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
-        return Prediction(case.case_id, probabilities, predicted, picture_masks=pictures, flags=(Flag.EMPTY,))
-    volume = case.load_volume()
-    empty = Mask(np.zeros(volume.voxels.shape, bool), volume.affine)
-    return Prediction(case.case_id, probabilities, predicted, mask=empty, hull=empty, flags=(Flag.EMPTY,))
+def without_lesion(prediction: Prediction) -> Prediction:
+    """The answer for a case that is called free of lesions: its masks are empty.
+
+    The maps stay, of the likeliest class with lesions: where to look for one if the class is doubted.
+    """
+    mask, flags = prediction.mask, {Flag.EMPTY, *prediction.flags} - {Flag.HULL_AT_BORDER, Flag.LARGE}
+    empty = None if mask is None else Mask(np.zeros(mask.voxels.shape, bool), mask.affine)
+    return replace(
+        prediction,
+        mask=empty,
+        hull=empty,
+        picture_masks={plane: np.zeros_like(found) for plane, found in prediction.picture_masks.items()},
+        seeds_mm=np.zeros((0, 3)),
+        flags=tuple(flag for flag in Flag if flag in flags),
+    )
 
 
 def store(

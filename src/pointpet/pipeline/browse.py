@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import Case, GeometryError, Grid, Mask, MipPair, Plane, Volume, to_picture
 from pointpet.image.crop import crop
-from pointpet.io.mip_files import read_mip_pictures
+from pointpet.io.mip_pictures import read_mip_pictures
 from pointpet.pipeline.inputs import read_case
 from pointpet.project import project, project_mask, ray_depth
 
@@ -75,7 +75,7 @@ def load_scan(case: Case) -> Scan:
         ImageReadError, SuvError: it cannot be read as SUV.
     """
     if case.pet is None:
-        return Scan(case.case_id, read_mip_pictures(case), None)
+        return Scan(case.case_id, read_mip_pictures(case).mips, None)
     reading = read_case(case)
     mips = project(reading.volume, pixel_mm=PIXEL_MM)
     return Scan(case.case_id, mips, reading.volume, tuple(reading.warnings))

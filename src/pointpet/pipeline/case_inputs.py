@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from pointpet.core import Mask, Volume
+from pointpet.io.mip_pictures import read_picture_masks
 from pointpet.methods.base import CaseInput, Given
 from pointpet.pipeline.inputs import read_case_mask
 from pointpet.pipeline.prepare import PreparedCase, case_pixels, read_case_volume
@@ -37,6 +38,7 @@ def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeRe
     if case.pet is not None:
         load_volume = lambda: reader.volume(prepared)  # noqa: E731
     shows_mask = Given.MASK in given and case.mask is not None
+    shows_picture_masks = Given.MASK in given and bool(case.mip_masks)
     shows_point = Given.POINT in given
     return CaseInput(
         case_id=case.case_id,
@@ -48,4 +50,5 @@ def case_input(prepared: PreparedCase, given: frozenset[Given], reader: VolumeRe
         label=case.label if Given.LABEL in given else None,
         **({"points_mm": case.points_mm, "pixels": case_pixels(case, mips)} if shows_point else {}),
         load_mask=(lambda: reader.mask(prepared)) if shows_mask else None,
+        load_picture_masks=(lambda: read_picture_masks(case)) if shows_picture_masks else None,
     )

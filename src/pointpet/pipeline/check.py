@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
+from pointpet.image.picture_body import pixel_correction, trunk_shares
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.io.mip_files import read_mip_pictures
+from pointpet.io.mip_pictures import read_mip_pictures, read_picture_mask
 from pointpet.io.pet import PetReading
 from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
 from pointpet.pipeline.inputs import read_case, read_case_mask
-from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
+from pointpet.pipeline.mapping import Report, Workers, attempt, map_tasks, silent
 from pointpet.pipeline.prepare import require_points_inside
 
 
@@ -64,7 +65,7 @@ def check_cohort(
         warnings += found[2]
     scans = [(case, rows[case.case_id]) for case in cohort if case.case_id in rows]
     measured = [(case, row) for case, row in scans if "voxel_mm" in row]
-    warnings += _cohort_warnings(cohort)
+    warnings += _cohort_warnings(cohort) + _picture_warnings(cohort, rows.values())
     warnings += [
         CohortError(remark.code, "cohort", remark.problem, "Hold it against the protocol")
         for remark in voxel_remarks(row for _, row in measured)
@@ -111,10 +112,7 @@ def _entry(fault: PointpetError) -> dict[str, str]:
 
 def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[PointpetError], list[PointpetError]]:
     if case.pet is None:
-        mips = read_mip_pictures(case)
-        require_points_inside(case, mips)
-        row = {"case_id": case.case_id, "label": case.label, "points": int(case.has_point), "planes": len(mips.planes)}
-        return row, [], []
+        return _check_pictures(case)
     reading = read_case(case, strict=strict)
     faults: list[PointpetError] = _point_faults(case, reading.volume.grid)
     warnings = [_warning(case, text) for text in reading.warnings]
@@ -128,6 +126,36 @@ def _check_case(case: Case, *, strict: bool) -> tuple[dict[str, Any], list[Point
         if remark["code"] != "PP-QC-BODY"  # reading has warned of it already
     ]
     return _case_row(case, reading, mask_ml) | facts, faults, warnings
+
+
+def _check_pictures(case: Case) -> tuple[dict[str, Any], list[PointpetError], list[PointpetError]]:
+    """Ready-made pictures with their points and masks."""
+    found = read_mip_pictures(case)
+    mips, faults, warnings = found.mips, [], list(found.warnings)
+    _, error = attempt(require_points_inside, case, mips)
+    faults += [] if error is None else [error]
+    pixels = {}
+    for plane in case.mip_masks:
+        mask, error = attempt(read_picture_mask, case, plane)
+        if error is not None:
+            faults.append(error)
+        else:
+            pixels[plane] = int(np.count_nonzero(mask))
+    if pixels and not any(pixels.values()):
+        warnings.append(_warning(case, "its masks hold no pixel: it counts as free of lesions", code="PP-MASK-EMPTY"))
+    row = {
+        "case_id": case.case_id,
+        "site": case.site,
+        "label": case.label,
+        "points": max((len(points) for points in case.pixel_points.values()), default=0),
+        "shape": " ".join("x".join(map(str, mips.picture(plane).shape)) for plane in mips.planes),
+        "spacing_mm": f"{mips.pixel_mm:.2f}",
+        "suv_max": round(max(float(mips.picture(plane).max()) for plane in mips.planes), 2),
+        "planes": len(mips.planes),
+        "mask_pixels": sum(pixels.values()) if pixels else None,
+        "trunk_shares": trunk_shares(mips),
+    }
+    return row, faults, warnings
 
 
 def _case_row(case: Case, reading: PetReading, mask_ml: float | None) -> dict[str, Any]:
@@ -174,6 +202,38 @@ def _check_mask(case: Case, volume: Volume) -> tuple[float | None, list[Pointpet
 
 def _warning(case: Case, problem: str, *, code: str = "PP-CHECK") -> PointpetError:
     return CohortError(code, f"case {case.case_id}", problem, "Look at the case")
+
+
+def _picture_warnings(cohort: Cohort, rows: Iterable[Mapping[str, Any]]) -> list[PointpetError]:
+    """What the ready-made pictures of a cohort leave open, said once."""
+    warnings: list[PointpetError] = []
+    unscaled = [
+        case.case_id
+        for case in cohort
+        if case.mip_scale is None and any(path.suffix.lower() == ".png" for path in case.mips.values())
+    ]
+    if unscaled:
+        warnings.append(
+            CohortError(
+                "PP-CHECK-SCALE",
+                "cohort",
+                f"{len(unscaled)} cases have pictures without mip_scale: their grey values are scaled by the body",
+                "Give mip_scale, the SUV of the largest grey value, where it is known",
+            )
+        )
+    correction = pixel_correction([share for row in rows for share in row.get("trunk_shares", ())])
+    if correction != 1.0:
+        warnings.append(
+            CohortError(
+                "PP-CHECK-PIXEL",
+                "cohort",
+                f"at the stated pixel_mm (1 where blank) bodies would be {1 / correction:.2g} times as wide as an "
+                f"adult's: distances in mm are wrong by that; training takes pixels to be {correction:.2g} times as "
+                "large",
+                "Give pixel_mm",
+            )
+        )
+    return warnings
 
 
 def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:

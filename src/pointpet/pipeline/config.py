@@ -34,6 +34,11 @@ class PrepareSettings:
         (-25.0, -16.0, -8.0, 8.0, 16.0, 25.0),
         "further views to learn from: the patient turned about the long axis by so many degrees; empty: none",
     )
+    picture_suv: str = option(
+        "stated",
+        "grey values of ready-made pictures: stated (mip_scale; by the body's level where it is blank or cannot be "
+        "right) or body (all by the body's level)",
+    )
     turned_factor: int = option(
         0, "edge of a pixel of the turned views in MIP pixels; 0: that of training.input_mm, which it must divide"
     )
@@ -54,6 +59,13 @@ class PrepareSettings:
         if not 0.5 <= self.pixel_mm <= 8:
             raise ConfigError(
                 "PP-CONFIG-RANGE", "prepare.pixel_mm", f"must lie in 0.5 to 8 mm, got {self.pixel_mm}", "Correct it"
+            )
+        if self.picture_suv not in ("stated", "body"):
+            raise ConfigError(
+                "PP-CONFIG-CHOICE",
+                "prepare.picture_suv",
+                f"must be stated or body, got {self.picture_suv!r}",
+                "Choose one of the two",
             )
         if self.interpolation not in ("nearest", "linear"):
             raise ConfigError(

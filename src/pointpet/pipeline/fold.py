@@ -13,7 +13,7 @@ from typing import Any
 from pointpet.core import Fold, PointpetError, derive_seed
 from pointpet.evaluate.case_measures import measure_case
 from pointpet.io.artefacts import write_json
-from pointpet.io.mip_files import read_picture_masks
+from pointpet.io.mip_pictures import read_picture_masks
 from pointpet.methods.base import FitContext, FittedMethod, Method
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration

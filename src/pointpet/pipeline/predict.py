@@ -27,6 +27,7 @@ from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
+from pointpet.pipeline.predict_pictures import picture_summary_row, predict_pictures, require_picture_formats
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
 from pointpet.pipeline.shipped import find_model
@@ -126,6 +127,8 @@ def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...
     folder = out / case.case_id
     if (folder / "result.json").is_file():
         return summary_row(read_json(folder / "result.json"))
+    if case.pet is None:
+        return _predict_pictures(case, model=model, out=out, formats=formats, runtime=runtime)
     fitted, record = load_model(model, runtime)
     reading = read_case(case)
     result, prediction, mips = predict_reading(fitted, record, reading, case.case_id)
@@ -141,6 +144,20 @@ def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...
     shutil.rmtree(folder, ignore_errors=True)
     partial_folder.replace(folder)
     LOG.info("%s: %s, %d lesions", case.case_id, result["predicted"], len(result["lesions"]))
+    return summary_row(result)
+
+
+def _predict_pictures(case: Case, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str) -> dict[str, Any]:
+    """Predict and write a case of ready-made MIP images."""
+    require_picture_formats(case, formats)
+    result, prediction, mips = predict_pictures(*load_model(model, runtime), case)
+    partial_folder = out / f".{case.case_id}.partial"
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    write_prediction(partial_folder, prediction, mips, prediction.picture_masks, stored=None)
+    write_json(partial_folder / "result.json", {"notice": NOTICE, **result})
+    shutil.rmtree(out / case.case_id, ignore_errors=True)
+    partial_folder.replace(out / case.case_id)
+    LOG.info("%s: %s", case.case_id, result["predicted"])
     return summary_row(result)
 
 
@@ -206,6 +223,8 @@ def is_phantom_trained(record: Mapping[str, Any]) -> bool:
 
 def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
     """One row of summary.csv: the main lesion's figures and the case's totals."""
+    if "views" in result:
+        return picture_summary_row(result)
     lesions = result["lesions"]
     main = lesions[0] if lesions else {}
     return {

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Grid, MipPair, Plane, Prediction
+from pointpet.core import Grid, MipPair, Plane, Prediction, to_picture
 from pointpet.io.artefacts import write_bytes
+from pointpet.io.mip_pictures import write_picture
 from pointpet.io.nifti import write_map, write_mask
 from pointpet.project import project_mask
 from pointpet.report.case_picture import render_case_picture
@@ -36,6 +37,8 @@ def write_prediction(
 ) -> None:
     """Write mask.nii.gz (shape, voxel order and affine of the source), cam_PLANE.nii.gz and mip.png.
 
+    Ready-made pictures have mask_PLANE.png, of the picture's size, in place of mask.nii.gz.
+
     Args:
         predicted_pictures: plane to (U, Z) bool, from `predicted_pictures_of`.
         stored: the source image's own grid.
@@ -43,6 +46,8 @@ def write_prediction(
     """
     if prediction.mask is not None:
         write_mask(folder / "mask.nii.gz", prediction.mask, stored)
+    for plane, mask in prediction.picture_masks.items():
+        write_picture(folder / f"mask_{plane}.png", to_picture(mask).astype(np.uint8) * 255)
     if keep_maps:
         for plane, activation in prediction.maps.items():
             depth = {Plane.CORONAL: mips.sagittal, Plane.SAGITTAL: mips.coronal}[plane]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +31,8 @@ from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.candidate_files import read_candidates, write_candidates
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.io.mip_files import read_mip_pictures, read_mips, read_turned, write_mips, write_turned
+from pointpet.io.mip_files import read_mips, read_turned, write_mips, write_turned
+from pointpet.io.mip_pictures import read_mip_pictures, read_picture_masks
 from pointpet.io.pet import PetReading, read_pet, sidecar_path
 from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
@@ -44,6 +45,9 @@ LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
 FORMAT_VERSION = 4
+
+EMPTY_MASKS = "empty_masks"
+"""Fact of a case with ready-made pictures: it names masks, and none of them holds a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,9 +305,11 @@ class _Projected:
 
 def _project_source(case: Case, settings: PrepareSettings) -> _Projected:
     if case.pet is None:
-        mips = read_mip_pictures(case)
+        mips = read_mip_pictures(case, by_body=settings.picture_suv == "body").mips
         views = [mips.picture(plane).ravel() for plane in mips.planes]
-        return _Projected(mips, [], hash_voxels(np.concatenate(views)), {})
+        has_truth = any(mask.any() for mask in read_picture_masks(case).values())
+        facts = {EMPTY_MASKS: bool(case.mip_masks) and not has_truth}
+        return _Projected(mips, [], hash_voxels(np.concatenate(views)), facts)
     reading = _read_case(case)
     volume = reading.volume
     turned = turned_mips(volume, settings.turns_deg, pixel_mm=settings.pixel_mm, factor=max(1, settings.turned_factor))
@@ -328,7 +334,7 @@ def _annotation(case: Case) -> dict[str, Any]:
 
 
 def _source_digest(case: Case, settings: PrepareSettings) -> str:
-    sources = [case.pet] if case.pet is not None else list(case.mips.values())
+    sources = [case.pet] if case.pet is not None else [*case.mips.values(), *case.mip_masks.values()]
     files: list[Path] = []
     for source in sources:
         files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
@@ -340,11 +346,15 @@ def _source_digest(case: Case, settings: PrepareSettings) -> str:
 
 
 def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> PreparedCase:
+    facts = dict(record.get("facts", {}))
+    # Masks without a pixel say what a blank cell says: nothing was found there.
+    if facts.pop(EMPTY_MASKS, False):
+        case = replace(case, mip_masks={})
     return PreparedCase(
         case,
         _mips_path(folder, case.case_id),
         record["pixel_hash"],
-        record.get("facts", {}),
+        facts,
         _turned_path(folder, case.case_id),
         _candidates_path(folder, case.case_id),
     )

@@ -267,6 +267,7 @@ def _study_record(
             "cases": len(cohort),
             "patients": len({case.patient_id for case in cohort}),
             "by_label": by_label,
+            "pictures": sum(case.pet is None for case in cohort),
             "digest": cohort.digest,
             **source,
         },

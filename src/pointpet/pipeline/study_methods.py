@@ -41,7 +41,7 @@ def _why_not(supervision: Supervision, prepared: PreparedCohort) -> str:
     needed = supervision.training | supervision.testing
     if Given.POINT in needed and not any(case.has_point for case in cases):
         return "needs a point per patient, the cohort has none"
-    if Given.MASK in needed and not any(case.mask for case in cases):
+    if Given.MASK in needed and not any(case.has_truth for case in cases):
         return "needs reference masks, the cohort has none"
     if not supervision.trains and not any(case.pet for case in cases):
         return "needs a PET volume, the cohort has ready-made MIPs only"

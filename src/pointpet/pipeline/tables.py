@@ -10,6 +10,7 @@ import pandas as pd
 
 from pointpet.core import Fold
 from pointpet.evaluate.case_measures import MEASURES
+from pointpet.evaluate.class_summary import summarise_classes
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.io.artefacts import read_json, write_csv
 from pointpet.pipeline.fold import case_folder
@@ -43,6 +44,8 @@ def write_tables(
     folder = study / "tables"
     write_csv(folder / "segmentation.csv", segmentation)
     write_csv(folder / "classification.csv", classification)
+    named = summarise_classes(classification, record["methods"], lesion_free=record["lesion_free"])
+    write_csv(folder / "classification_summary.csv", named)
     seed, model = record["seed"], record["config"]["outcome"]["model"]
     outcome = write_outcome_tables(folder, outcomes, model, patients, seed=seed)
     methods = [*record["methods"], *outcomes.references]

@@ -37,6 +37,32 @@ def coarsen_plane(values: NDArray, factor: int) -> NDArray:
     return padded.reshape(rows, factor, columns, factor).max(axis=(1, 3))
 
 
+def resample_plane(values: NDArray, ratio: float) -> NDArray:
+    """Maximum of one plane (H, W) over pixels of `ratio` times the edge, any ratio over 0.
+
+    A new pixel holds the maximum of the old ones that begin in it, or, where it is the finer one, the old one that its
+    centre lies in: no value is invented and none over half a pixel wide is lost. For whole ratios that is
+    `coarsen_plane`.
+
+    Raises:
+        GeometryError: `ratio` is not over 0.
+    """
+    if not ratio > 0:
+        raise GeometryError("PP-MIP-FACTOR", "MIP", f"the ratio must be over 0, got {ratio:g}", "Correct it")
+    if float(ratio).is_integer():
+        return coarsen_plane(values, int(ratio))
+    resampled = values
+    for axis, length in enumerate(values.shape):
+        count = max(1, round(length / ratio))
+        if ratio > 1:
+            starts = np.ceil(np.arange(count) * ratio - 0.5).astype(np.intp)
+            resampled = np.maximum.reduceat(resampled, starts, axis=axis)
+        else:
+            centres = np.floor((np.arange(count) + 0.5) * ratio).astype(np.intp)
+            resampled = np.take(resampled, np.minimum(centres, length - 1), axis=axis)
+    return resampled
+
+
 def coarse_pixels(mips: MipPair, plane: Plane, pixels: NDArray, factor: int) -> NDArray[np.float64]:
     """Where picture points (N, 2) of `mips` (fractional row, column) fall in the picture of `coarsen(mips, factor)`."""
     views = [mips.values(view) if view is plane else None for view in Plane]

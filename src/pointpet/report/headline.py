@@ -53,6 +53,11 @@ def what_was_done(study: Study) -> str:
         f"The cohort was cut into {study.record['folds']} folds by patient; each case was answered by models that had "
         "seen no scan of that patient, and all methods were tested on the same folds."
     )
+    if is_flat(study):
+        text += (
+            " The scans are ready-made MIP images: every Dice, distance and area here is two-dimensional, the mean "
+            "over the views where there are two."
+        )
     reference = next(m for m in study.record["methods"] if m["name"] == reference_method(study))
     name, training, testing = (reference[key] for key in ("name", "training_input", "test_input"))
     return (
@@ -64,6 +69,11 @@ def what_was_done(study: Study) -> str:
 def is_phantom(study: Study) -> bool:
     """True where the cohort is simulated."""
     return study.record["cohort"].get("source") == "phantom"
+
+
+def is_flat(study: Study) -> bool:
+    """True where every case is a ready-made MIP image, so that all figures are two-dimensional."""
+    return study.record["cohort"].get("pictures") == study.record["cohort"]["cases"]
 
 
 def row_of(study: Study, label: str, method: str) -> dict[str, Any]:

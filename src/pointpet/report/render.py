@@ -73,6 +73,8 @@ def _context(study: Study) -> dict[str, Any]:
         "predicts_outcomes": any(result_tables.has_outcome(study, label) for label in study.labels),
         "has_published": {label: bool(published_rows(label)) for label in study.labels},
         "published_reference": REFERENCE,
+        "is_flat": headline.is_flat(study),
+        "measure_columns": result_tables.measure_columns(study),
         "measure_tables": {label: result_tables.measure_rows(study, label) for label in study.labels},
         "comparisons": result_tables.comparison_tables(study),
         "comparison_columns": list(result_tables.COMPARISON_COLUMNS),

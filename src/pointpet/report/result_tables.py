@@ -18,7 +18,7 @@ from pointpet.evaluate.classification import (
     delong_interval,
     pr_auc,
 )
-from pointpet.report.headline import hit_interval, reference_method, right_interval, row_of
+from pointpet.report.headline import hit_interval, is_flat, reference_method, right_interval, row_of
 from pointpet.report.published import MEASURES, PublishedRow, published_rows
 from pointpet.report.study_folder import PROBABILITY, Study, numbers, value_or_none
 from pointpet.report.wording import (
@@ -43,6 +43,13 @@ _COMPARED = {
     "hd95_mm": "HD95 in mm (negative is better)",
     "hit": "Hit: peak within 16 mm",
 }
+
+
+_MEASURED = {
+    False: (("dice_hull", 2), ("nsd_2mm", 2), ("hd95_mm", 0), ("fp_ml", 0), ("fn_ml", 0)),
+    True: (("nsd_2mm", 2), ("hd95_mm", 0), ("fp_cm2", 1), ("fn_cm2", 1)),
+}
+"""Measures beside the Dice, with their digits, of volumes (False) and of ready-made pictures (True)."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +102,19 @@ def measure_rows(study: Study, label: str) -> list[tuple[str, ...]]:
             continue
         cells = [
             mean_sd(value_or_none(row.get(f"{name}_mean")), value_or_none(row.get(f"{name}_sd")), digits)
-            for name, digits in (("dice_hull", 2), ("nsd_2mm", 2), ("hd95_mm", 0), ("fp_ml", 0), ("fn_ml", 0))
+            for name, digits in _MEASURED[is_flat(study)]
         ]
         empty = sum(1 for value in numbers(study.cases(method, label), "dice") if value == 0)
         rows.append((method_title(method), str(len(study.cases(method, label))), *cells, str(empty)))
     return rows
+
+
+def measure_columns(study: Study) -> list[str]:
+    """Heads of `measure_rows`."""
+    excess = ("cm²" if is_flat(study) else "mL",) * 2
+    hull = [] if is_flat(study) else ["Dice of the hull"]
+    errors = [f"{name}, {unit}" for name, unit in zip(("False positive", "False negative"), excess, strict=True)]
+    return ["Method", "Cases", *hull, "NSD at 2 mm", "HD95, mm", *errors, "Missed"]
 
 
 def comparison_tables(study: Study) -> list[tuple[str, list[tuple[str, ...]]]]:

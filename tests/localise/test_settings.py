@@ -54,7 +54,7 @@ def test_controls_against_disease_have_many_lesions_and_hot_organs():
     assert LocaliseSettings(peak_separation_mm=30.0).for_cohort(("control",)).peak_separation_mm == 30.0
     assert LocaliseSettings().for_cohort(()).max_lesions == 1
     assert LocaliseSettings().for_cohort(()).uptake_cap == 0
-    given = LocaliseSettings(max_lesions=3, uptake_cap=9.0)
+    given = LocaliseSettings(max_lesions=3, uptake_cap=9.0, peak_separation_mm=30.0)
     assert given.for_cohort(("control",)) == given == given.for_cohort(())
 
 

@@ -122,6 +122,8 @@ class WeakMethod:
             for case in training
             if case.label and case.load_candidates is not None
         ]
+        if not clicked:  # ready-made pictures alone
+            return None
         forest = fit_forest(
             clicked,
             self.candidates,

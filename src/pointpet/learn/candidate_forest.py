@@ -21,7 +21,7 @@ NO_LESION = 0
 DEPTH = 32
 """No tree is deeper, so that the walk through all of them ends."""
 
-_ARRAYS = {"feature": np.int32, "threshold": np.float64, "left": np.int32, "right": np.int32, "share": np.float32}
+_ARRAYS = {"feature": np.int16, "threshold": np.float32, "left": np.int32, "right": np.int32, "share": np.float32}
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,10 +159,16 @@ def _joined(forest: object, columns: int) -> dict[str, NDArray]:
         share[:, known] = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
         leaf = tree.children_left < 0
         parts["feature"].append(np.where(leaf, -1, tree.feature))
-        parts["threshold"].append(np.where(leaf, 0.0, tree.threshold))
+        parts["threshold"].append(np.where(leaf, 0.0, _single(tree.threshold)))
         for name, children in (("left", tree.children_left), ("right", tree.children_right)):
             parts[name].append(np.where(leaf, -1, children + offset))
         parts["share"].append(share)
         parts["root"].append(np.array([offset]))
         offset += tree.node_count
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def _single(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The largest single precision number up to each threshold: a feature of that precision goes the same way."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)

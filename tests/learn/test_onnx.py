@@ -121,8 +121,8 @@ def test_one_view_alone_is_enough_and_the_pixel_must_fit() -> None:
     ours = OnnxNetwork(content, network.tensors(), network.record)
     lone = MipPair(None, mips(SIZES[0]).sagittal, 2.0)
     assert list(ours.activate(lone).maps) == [Plane.SAGITTAL]
-    with pytest.raises(GeometryError, match="input_mm must be a multiple of its pixel of 3 mm, got 4 mm"):
-        ours.activate(MipPair(None, lone.sagittal, 3.0))
+    with pytest.raises(GeometryError, match="input_mm must be at least half its pixel of 9 mm, got 4 mm"):
+        ours.activate(MipPair(None, lone.sagittal, 9.0))
     assert ours.record == network.record
     assert ours.tensors().keys() == network.tensors().keys()
 

@@ -19,6 +19,7 @@ from pointpet.learn.backend import torch
 from pointpet.learn.example import Example
 from pointpet.learn.pictures import network_input
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.validation import validation_patients
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,16 +109,12 @@ Part = TypeVar("Part", bound=OfPatient)
 def split_validation(views: Sequence[Part], share: float, seed: int) -> tuple[list[Part], list[Part]]:
     """Split into training and validation part by patient, within each class (a patient's class is its first view's).
 
-    Each class gives `share` of its patients, at least one, and keeps at least one; a share of 0 gives none.
+    See `validation_patients`.
     """
     patients: dict[str, int] = {}
     for view in views:
         patients.setdefault(view.patient_id, view.label)
-    held: set[str] = set()
-    for label in sorted(set(patients.values())):
-        members = sorted(patient for patient, own in patients.items() if own == label)
-        count = min(max(1, round(share * len(members))), len(members) - 1) if share > 0 else 0
-        held.update(generator(seed, "validation", label).permutation(members)[:count].tolist())
+    held = validation_patients(patients, share, seed)
     training = [view for view in views if view.patient_id not in held]
     return training, [view for view in views if view.patient_id in held]
 

@@ -24,6 +24,7 @@ from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise.localise import localise
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
+from pointpet.methods.held_out import held_out_cases
 from pointpet.methods.weak import (
     CORRECTION,
     FittedWeakMethod,
@@ -94,6 +95,10 @@ class UnetMethod:
 
         views = train_unet(cases, self.settings, self.training, **arguments)
         return FittedWeakMethod(self.name, views, localising, record)
+
+    def held_out(self, training: Sequence[CaseInput], context: FitContext) -> frozenset[str]:
+        """Cases that `fit` keeps back to choose the epoch."""
+        return held_out_cases(training, self.training, context)
 
     def _example(self, case: CaseInput, label: str, context: FitContext, correction: float) -> MaskedExample:
         from pointpet.learn.unet_views import MaskedExample

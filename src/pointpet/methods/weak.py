@@ -21,8 +21,9 @@ from pointpet.localise.agreement import weighted_maps
 from pointpet.localise.localise import localise
 from pointpet.localise.pictures import localise_pictures, picture_flags
 from pointpet.localise.settings import LocaliseSettings
-from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
+from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Given, Supervision
 from pointpet.methods.evidence import Evidence, mapped_with_lesions, with_candidates
+from pointpet.methods.held_out import held_out_cases
 from pointpet.methods.model_card import model_card
 
 if TYPE_CHECKING:
@@ -132,6 +133,20 @@ class WeakMethod:
             seed=derive_seed(context.seed, "candidates"),
         )
         return None if forest is None else FittedForest(forest, self.candidates)
+
+    def held_out(self, training: Sequence[CaseInput], context: FitContext) -> frozenset[str]:
+        """Cases that `fit` keeps back to choose the epoch."""
+        return held_out_cases(training, self.training, context)
+
+    def blinded(
+        self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext
+    ) -> FittedMethod:
+        """`fitted` with a forest that knows no click of the cases held out; its network learnt from none of them."""
+        if not isinstance(fitted, FittedWeakMethod) or fitted.forest is None:
+            return fitted
+        held = self.held_out(training, context)
+        forest = self._forest([case for case in training if case.case_id not in held], context)
+        return FittedWeakMethod(self.name, fitted.network, fitted.localising, fitted.context, forest)
 
     def _example(self, case: CaseInput, label: str, correction: float) -> Example:
         """A training case, with its views of the turned patient where the settings use them."""

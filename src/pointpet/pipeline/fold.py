@@ -15,7 +15,10 @@ from pointpet.evaluate.case_measures import measure_case
 from pointpet.io.artefacts import write_json
 from pointpet.io.mip_pictures import read_picture_masks
 from pointpet.methods.base import FitContext, FittedMethod, Method
+from pointpet.methods.held_out import HoldsOut
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.confidence import FILE as CONFIDENCE
+from pointpet.pipeline.confidence import Calibration, calibrate_on, load_calibration
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import attempt
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
@@ -27,6 +30,7 @@ from pointpet.quantify.suv_statistics import describe_lesions
 LOG = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
+NO_CONFIDENCE = {"confidence": None, "probabilities_calibrated": {}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,15 @@ class FoldTask:
         return {prepared.case.case_id: prepared for prepared in self.prepared.cases}
 
 
+@dataclass(frozen=True, eq=False)
+class ReadyMethod:
+    """A method, trained on a fold; `calibration` is None where it gives no confidence."""
+
+    method: Method
+    fitted: FittedMethod
+    calibration: Calibration | None
+
+
 def run_fold(task: FoldTask) -> list[dict[str, Any]]:
     """Run all methods of one fold; what is already on disk is kept.
 
@@ -56,20 +69,19 @@ def run_fold(task: FoldTask) -> list[dict[str, Any]]:
     """
     reader = VolumeReader()
     failures: list[dict[str, Any]] = []
-    fitted: dict[str, tuple[Method, FittedMethod]] = {}
+    ready: dict[str, ReadyMethod] = {}
     for name in task.methods:
-        method = task.configuration.method(name)
-        model, error = attempt(_fit, task, method, reader)
+        found, error = attempt(_make_ready, task, task.configuration.method(name), reader)
         if error is not None:
             failures.append(failure("", "train", name, error, fold=task.fold.number))
         else:
-            fitted[name] = (method, model)
+            ready[name] = found
     for case_id in task.fold.test:
-        for name, (method, model) in fitted.items():
+        for name, method in ready.items():
             target = case_folder(task.study, name, case_id)
             if (target / "result.json").is_file():
                 continue
-            _, error = attempt(_test_case, task, method, model, task.by_id[case_id], reader)
+            _, error = attempt(_test_case, task, method, task.by_id[case_id], reader)
             if error is not None:
                 failures.append(failure(case_id, "predict", name, error, fold=task.fold.number))
     return failures
@@ -97,10 +109,12 @@ def failure(case_id: str, stage: str, method: str, error: PointpetError, *, fold
     }
 
 
-def _fit(task: FoldTask, method: Method, reader: VolumeReader) -> FittedMethod:
+def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMethod:
+    """Train and calibrate, or read back what stands already."""
     folder = model_folder(task.study, method.name, task.fold.number)
-    if (folder / WEIGHTS).is_file():
-        return method.load(folder)
+    trained, calibrated = (folder / WEIGHTS).is_file(), (folder / CONFIDENCE).is_file()
+    if trained and calibrated:
+        return ReadyMethod(method, method.load(folder), load_calibration(folder))
     supervision = method.supervision
     training = (
         [case_input(task.by_id[case_id], supervision.training, reader) for case_id in task.fold.train]
@@ -120,19 +134,22 @@ def _fit(task: FoldTask, method: Method, reader: VolumeReader) -> FittedMethod:
         ),
         checkpoint_dir=checkpoints if supervision.trains else None,
     )
-    fitted = method.fit(training, context)
-    fitted.save(folder)
-    LOG.info("fold %d, %s: trained, %s", task.fold.number, method.name, _training_line(fitted))
+    fitted = method.load(folder) if trained else method.fit(training, context)
+    if not trained:
+        fitted.save(folder)
+        LOG.info("fold %d, %s: trained, %s", task.fold.number, method.name, _training_line(fitted))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return fitted
+    held = method.held_out(training, context) if isinstance(method, HoldsOut) else frozenset()
+    calibration = calibrate_on(fitted, [case for case in training if case.case_id in held])
+    if calibration is not None:
+        calibration.save(folder)
+    return ReadyMethod(method, fitted, calibration)
 
 
-def _test_case(
-    task: FoldTask, method: Method, fitted: FittedMethod, prepared: PreparedCase, reader: VolumeReader
-) -> None:
+def _test_case(task: FoldTask, ready: ReadyMethod, prepared: PreparedCase, reader: VolumeReader) -> None:
     """Predict, measure and write. The reference is read after the prediction is made, and only to measure it."""
-    mips = prepared.mips
-    prediction = fitted.predict(case_input(prepared, method.supervision.testing, reader))
+    method, calibration, mips = ready.method, ready.calibration, prepared.mips
+    prediction = ready.fitted.predict(case_input(prepared, method.supervision.testing, reader))
     truth = reader.mask(prepared) if prepared.case.mask is not None else None
     if truth is not None:
         truth_pictures = project_mask(truth, pixel_mm=mips.pixel_mm)
@@ -150,6 +167,9 @@ def _test_case(
     lesions = ()
     if prediction.mask is not None:
         lesions = describe_lesions(reader.volume(prepared), prediction.mask, seeds_mm=prediction.seeds_mm)
+    confidences = [None] * len(lesions)
+    if calibration is not None:
+        confidences = calibration.lesion_confidences(lesions, prediction)
     folder = case_folder(task.study, method.name, prepared.case.case_id)
     stored = reader.volume(prepared).stored if prediction.mask is not None else None
     write_prediction(
@@ -172,7 +192,11 @@ def _test_case(
             "probabilities": dict(prediction.probabilities),
             "flags": [flag.value for flag in prediction.flags],
             "measures": measures,
-            "lesions": [asdict(lesion) for lesion in lesions],
+            **(calibration.case_entries(prediction) if calibration is not None else NO_CONFIDENCE),
+            "lesions": [
+                asdict(lesion) | {"confidence": confidence}
+                for lesion, confidence in zip(lesions, confidences, strict=True)
+            ],
         },
     )
 

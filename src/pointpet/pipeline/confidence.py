@@ -1,0 +1,114 @@
+"""Confidence of answers: calibrated on the part of a fold's training cases that no weight was learnt from.
+
+What a method says of those cases is held against what its training may know of them: the class, and where it is given
+points or masks, whether the lesion was found. No test case, and nothing a method is not given, enters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointpet.core import Mask, Prediction
+from pointpet.evaluate.confidence import Scaling, fit_scaling, fit_temperature, tempered
+from pointpet.evaluate.detection import HIT_TOLERANCE_MM
+from pointpet.io.artefacts import read_json, write_json
+from pointpet.localise.certainty import case_certainty, lesion_certainties
+from pointpet.methods.base import CaseInput, FittedMethod
+
+FILE = "confidence.json"
+"""Beside the model that it belongs to."""
+
+FOUND, NAMED = "class right and lesion found", "class right"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a model's certainties become probabilities.
+
+    Args:
+        scaling: certainty to confidence. temperature: of its class probabilities.
+        event: what the confidence is the probability of: `FOUND`, or `NAMED` where training knows no place.
+    """
+
+    scaling: Scaling
+    temperature: float
+    event: str
+
+    def case_entries(self, prediction: Prediction) -> dict[str, Any]:
+        """`confidence` and the calibrated class probabilities, for result.json."""
+        certainty = case_certainty(prediction)
+        return {
+            "confidence": None if certainty is None else float(self.scaling(certainty)),
+            "probabilities_calibrated": tempered(prediction.probabilities, self.temperature),
+        }
+
+    def lesion_confidences(self, lesions: Sequence[Any], prediction: Prediction) -> list[float | None]:
+        """Confidence of each lesion, in their order."""
+        raw = lesion_certainties(lesions, prediction.maps, case_certainty(prediction))
+        return [None if value is None else float(self.scaling(value)) for value in raw]
+
+    def save(self, folder: Path) -> None:
+        """Write confidence.json."""
+        write_json(folder / FILE, asdict(self))
+
+
+def load_calibration(folder: Path) -> Calibration | None:
+    """Read confidence.json of a model; None where it has none."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    record = read_json(path)
+    return Calibration(Scaling(**record["scaling"]), record["temperature"], record["event"])
+
+
+def calibrate_on(fitted: FittedMethod, held_out: Sequence[CaseInput]) -> Calibration | None:
+    """Fit on `held_out`, cases with what the method is given in training; None without cases that it classifies."""
+    answers = [(fitted.predict(_unannotated(case)), case) for case in held_out]
+    answers = [(prediction, case) for prediction, case in answers if prediction.probabilities]
+    if not answers:
+        return None
+    classes = list(answers[0][0].probabilities)
+    placed = [(prediction, case) for prediction, case in answers if _knows_place(case)]
+    event, judged = (FOUND, placed) if placed else (NAMED, answers)
+    scaling = fit_scaling(
+        [case_certainty(prediction) or 0.0 for prediction, _ in judged],
+        [prediction.predicted == case.label and _found(prediction, case) for prediction, case in judged],
+    )
+    temperature = fit_temperature(
+        np.array([[prediction.probabilities[name] for name in classes] for prediction, _ in answers]),
+        [classes.index(case.label) for _, case in answers if case.label is not None],
+    )
+    assert scaling is not None
+    assert temperature is not None
+    return Calibration(scaling, temperature, event)
+
+
+def _unannotated(case: CaseInput) -> CaseInput:
+    """A case as at test time."""
+    return CaseInput(case.case_id, case.patient_id, mips=case.mips, load_volume=case.load_volume)
+
+
+def _knows_place(case: CaseInput) -> bool:
+    return len(case.points_mm) > 0 or case.load_mask is not None
+
+
+def _found(prediction: Prediction, case: CaseInput) -> bool:
+    """True where the predicted mask meets the true one, or a click within the tolerance of a hit; or nothing to meet."""
+    if not _knows_place(case):
+        return True
+    if prediction.mask is None or not prediction.mask.voxels.any():
+        return False
+    if case.load_mask is not None:
+        return bool((prediction.mask.voxels & case.load_mask().voxels).any())
+    return _distance_mm(prediction.mask, case.points_mm) <= HIT_TOLERANCE_MM
+
+
+def _distance_mm(mask: Mask, points_mm: np.ndarray) -> float:
+    """From the nearest of (N, 3) points to the nearest voxel of a mask that has one."""
+    voxels = mask.grid.world(np.argwhere(mask.voxels))
+    return min(float(np.linalg.norm(voxels - point, axis=1).min()) for point in points_mm)

@@ -134,8 +134,9 @@ def test_a_click_is_counted_for_each_point_and_a_mask_for_each_case():
 
 
 def test_few_patients_train_longer_up_to_a_limit():
-    configuration = Configuration()
-    assert longer_training(configuration, 2.0).training.epochs == 2 * configuration.training.epochs
+    configuration = build_configuration({"training": {"epochs": 30}})
+    assert longer_training(configuration, 2.0).training.epochs == 60
+    assert longer_training(Configuration(), 2.0).training.epochs == 0, "automatic stays automatic"
     assert longer_training(configuration, 2.0).unet.patience == 2 * configuration.unet.patience
     assert longer_training(configuration, 30.0).cam_fcn.epochs == 4 * configuration.cam_fcn.epochs
 

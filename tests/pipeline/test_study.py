@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pointpet.core import Faults, Mask, OutputError, Unit
+from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
 from pointpet.io.artefacts import read_json
 from pointpet.io.model_folder import read_model
 from pointpet.io.nifti import read_nifti, write_mask
@@ -66,13 +67,31 @@ def test_every_case_is_tested_once_and_every_file_is_there(study):
         assert names == {"mask.nii.gz", "cam_coronal.nii.gz", "cam_sagittal.nii.gz", "mip.png", "result.json"}
     for fold in (0, 1):
         names = {path.name for path in model_folder(study, "proposed", fold).iterdir()}
-        assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md"}
+        assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md", "confidence.json"}
     assert (study / "report.html").stat().st_size > 10_000
     record = read_json(study / "study.json")
     assert record["seed"] == 3
     assert record["failures"] == []
     assert record["cohort"]["by_label"] == {"lung": 8, "oesophagus": 8}
     assert [method["name"] for method in record["methods"]] == list(METHODS)
+
+
+def test_methods_that_classify_have_a_confidence_for_each_case(study):
+    cases = pd.read_csv(study / "tables" / "confidence.csv")
+    assert list(cases.columns) == list(CONFIDENCE_COLUMNS)
+    assert set(cases["method"]) == set(LEARNED)
+    assert len(cases) == 16 * len(LEARNED)
+    assert cases["confidence"].between(0, 1).all()
+    table = pd.read_csv(study / "tables" / "risk_coverage.csv")
+    assert list(table.columns) == list(TRUST_COLUMNS)
+    assert read_json(case_folder(study, "suv25", "C00") / "result.json")["confidence"] is None
+    events = {name: read_json(model_folder(study, name, 0) / "confidence.json")["event"] for name in LEARNED}
+    assert events == {
+        "proposed": "class right and lesion found",
+        "cam_alone": "class right",
+        "cam_fcn": "class right",
+        "unet": "class right and lesion found",
+    }
 
 
 def test_no_checkpoint_or_lock_is_left(study):
@@ -176,7 +195,7 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
                 read_json(case_folder(folder, method, case_id) / "result.json")
                 for folder in (tmp_path / "honest", tmp_path / "lied")
             )
-            for name in ("probabilities", "predicted", "flags", "lesions"):
+            for name in ("probabilities", "predicted", "flags", "lesions", "confidence"):
                 assert ours[name] == theirs[name]
             measured.append(ours["measures"]["mtv_true_ml"] != theirs["measures"]["mtv_true_ml"])
     assert all(measured), "the falsified masks must have been read by the evaluation"

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from pointpet.core import ActivationMap, MipPair, Plane, Prediction
 from pointpet.evaluate import compare, summarise
+from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, trust_table
 from pointpet.report.case_picture import render_case_picture
 
 PIXEL_MM = 4.0
@@ -37,6 +38,9 @@ METHODS = (
     ("fixed41", "41 % of the scan's maximum", "none", "none", 0.04, None, None, None),
     ("click41", "the click with 41 % region growing", "none", "one point", 0.77, None, None, None),
 )
+
+
+MEASURED = ("dice", "hit", "distance_mm", "mtv_ml", "mtv_true_ml")
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,9 @@ def write_study(folder: Path, n_cases: int, *, one_picture: bool = True) -> Path
     for label, table in summarise(segmentation, classification, methods).items():
         table.to_csv(tables / f"table_{label}.csv", index=False)
     compare(segmentation, methods).to_csv(tables / "comparisons.csv", index=False)
+    confidence = _confidence(frame)
+    confidence.to_csv(tables / "confidence.csv", index=False)
+    trust_table(confidence, {}, seed=0).to_csv(tables / "risk_coverage.csv", index=False)
     folds = [(f"P{index:03d}", f"P{index:03d}", index // 2 % 5) for index in range(n_cases)]
     pd.DataFrame(folds, columns=["case_id", "patient_id", "fold"]).to_csv(folder / "folds.csv", index=False)
     (folder / "study.json").write_text(json.dumps(_study_record(labels, methods)))
@@ -166,6 +173,22 @@ def _classification(frame: pd.DataFrame) -> pd.DataFrame:
             "probability_lung": chance,
             "probability_oesophagus": 1 - chance,
         }
+    )
+
+
+def _confidence(frame: pd.DataFrame) -> pd.DataFrame:
+    """The surer, the better the mask, with some noise."""
+    named = frame[frame["_predicted"].notna()]
+    noise = np.random.default_rng(4).normal(0, 0.1, len(named))
+    return pd.DataFrame(
+        {
+            **{name: named[name] for name in ("method", "label", "case_id", "fold")},
+            "confidence": np.clip(named["dice"] + noise, 0.02, 0.98),
+            "right": ((named["_predicted"] == named["label"]) & (named["dice"] > 0)).astype(int),
+            "dice": named["dice"],
+            "flags": (named["dice"] == 0).astype(int),
+        },
+        columns=list(CONFIDENCE_COLUMNS),
     )
 
 
@@ -265,7 +288,7 @@ def _write_predictions(folder: Path, rows: list[dict], *, one_picture: bool) -> 
             "predicted": row["_predicted"],
             "probabilities": {},
             "flags": ["maps_disagree_on_z"] if row["dice"] == 0 else [],
-            "measures": {name: value for name, value in row.items() if name in ("dice", "hit", "distance_mm")},
+            "measures": {name: value for name, value in row.items() if name in MEASURED},
             "lesions": [],
         }
         (target / "result.json").write_text(json.dumps(result))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pointpet.report.drawing import ACCENT
-from pointpet.report.figures import class_probabilities, dice_distributions, draw_figures
+from pointpet.report.figures import class_probabilities, dice_distributions, dice_means, draw_figures
 from pointpet.report.study_folder import Study, read_study
 
-NAMES = ["dice_distributions", "dice_differences", "peak_distances", "class_probabilities"]
+NAMES = ["dice_means", "dice_distributions", "dice_differences", "peak_distances", "class_probabilities"]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def test_files_are_complete_and_keep_text_as_text(figures):
         assert figure.svg.startswith("<?xml")
         words = texts(figure.svg)
         assert "Proposed" in words or "over CAMs alone" in words
-    assert "lung" in texts(figures[0].svg)
-    assert ACCENT in figures[0].svg
+    assert "lung" in texts(figures[1].svg)
+    assert ACCENT in figures[1].svg
 
 
 def test_inline_figures_take_the_pages_colours_and_type_and_have_ids_of_their_own(figures):
@@ -60,7 +60,14 @@ def test_inline_figures_take_the_pages_colours_and_type_and_have_ids_of_their_ow
 
 
 def test_figures_are_reproducible(found, figures):
-    assert dice_distributions(found) == figures[0]
+    assert dice_distributions(found) == figures[1]
+
+
+def test_the_forest_plot_prints_the_means_of_the_tables(found):
+    svg = dice_means(found).svg
+    for label in found.labels:
+        for row in found.tables[label].to_dict("records"):
+            assert f"{row['dice_mean']:.2f}" in texts(svg)
 
 
 def test_dice_points_lie_where_the_cases_are(found):

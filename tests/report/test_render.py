@@ -19,10 +19,14 @@ SECTIONS = [
     "comparisons",
     "localisation",
     "classification",
+    "failures",
+    "trust",
     "cases",
     "flags",
     "training",
     "settings",
+    "methods",
+    "checklists",
     "limitations",
 ]
 VOID = {"meta", "img", "br", "link", "input", "use"}
@@ -75,7 +79,9 @@ def no_figures(monkeypatch):
 def test_the_report_lies_in_the_study_beside_its_figures(report):
     assert report.name == "report.html"
     assert {path.name for path in (report.parent / "figures").iterdir()} == {
+        "dice_means.svg",
         "dice_distributions.svg",
+        "risk_coverage.svg",
         "dice_differences.svg",
         "peak_distances.svg",
         "class_probabilities.svg",
@@ -108,7 +114,7 @@ def test_every_section_starts_with_a_sentence_on_what_it_shows(text):
 
 
 def test_the_answer_stands_first_with_its_warnings(text):
-    head = text.split("<main>")[0]
+    head = text.split("<main ")[0]
     assert "Research use only – not a medical device" in head
     assert "Phantom: simulated scans, no patients (preset default)" in head
     assert "In lung, the masks of the proposed method reach a mean Dice of 0." in head

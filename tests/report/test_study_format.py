@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from pointpet.core import Lesion
 from pointpet.evaluate import COMPARISON_COLUMNS, MEASURES, TABLE_COLUMNS
 from pointpet.evaluate.annotation_budget import BUDGET_COLUMNS
+from pointpet.evaluate.confidence import Scaling
+from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
+from pointpet.pipeline.confidence import FOUND, NAMED, Calibration
 from pointpet.report.render import render_report
 
 GUIDE = Path(__file__).parents[2] / "docs" / "file-formats.md"
@@ -67,3 +71,11 @@ def test_the_figures_are_described(guide, study):
 
 def test_the_annotation_budget_is_described(guide):
     assert set(BUDGET_COLUMNS) <= names(part(guide, "tables/annotation_budget.csv"))
+
+
+def test_confidence_is_described(guide):
+    assert set(CONFIDENCE_COLUMNS) <= names(part(guide, "tables/confidence.csv"))
+    assert set(TRUST_COLUMNS) <= names(part(guide, "tables/risk_coverage.csv"))
+    described = names(part(guide, "confidence.json"))
+    assert {field.name for cls in (Calibration, Scaling) for field in fields(cls)} <= described
+    assert {FOUND, NAMED} <= described

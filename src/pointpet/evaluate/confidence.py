@@ -1,4 +1,4 @@
-"""From a raw certainty to a probability that can be trusted, and how much is gained by looking at unsure cases first."""
+"""From a raw certainty to a probability that can be trusted, and what is gained by looking at unsure cases first."""
 
 from __future__ import annotations
 
@@ -82,6 +82,8 @@ def fit_temperature(probabilities: NDArray[np.float64], truth: ArrayLike) -> flo
 
 def tempered(probabilities: Mapping[str, float], temperature: float) -> dict[str, float]:
     """Class probabilities at a temperature; the likeliest class stays the likeliest."""
+    if not probabilities:
+        return {}
     scores = np.log(np.clip(np.array(list(probabilities.values()), float), 1e-12, 1.0)) / temperature
     return dict(zip(probabilities, np.exp(log_softmax(scores)).tolist(), strict=True))
 

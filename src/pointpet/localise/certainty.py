@@ -59,6 +59,6 @@ def _value_at(activation: ActivationMap, point_mm: tuple[float, float, float]) -
         return 1.0 if highest > 0 else 0.0
     along = 0 if activation.plane is Plane.CORONAL else 1
     cells = (np.asarray(point_mm) - activation.origin_mm) / activation.pixel_mm
-    u, z = (int(round(float(cells[axis]))) for axis in (along, 2))
+    u, z = (round(float(cells[axis])) for axis in (along, 2))
     size = activation.values.shape
     return float(activation.values[np.clip(u, 0, size[0] - 1), np.clip(z, 0, size[1] - 1)]) / highest

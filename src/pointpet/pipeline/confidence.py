@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pointpet.core import Mask, Prediction
+from pointpet.core import Prediction, to_picture
 from pointpet.evaluate.confidence import Scaling, fit_scaling, fit_temperature, tempered
 from pointpet.evaluate.detection import HIT_TOLERANCE_MM
 from pointpet.io.artefacts import read_json, write_json
@@ -94,21 +95,35 @@ def _unannotated(case: CaseInput) -> CaseInput:
 
 
 def _knows_place(case: CaseInput) -> bool:
-    return len(case.points_mm) > 0 or case.load_mask is not None
+    return len(case.points_mm) > 0 or any(map(len, case.pixels.values())) or case.load_mask is not None
 
 
 def _found(prediction: Prediction, case: CaseInput) -> bool:
-    """True where the predicted mask meets the true one, or a click within the tolerance of a hit; or nothing to meet."""
+    """True where the predicted mask meets the true one, or comes within a hit's tolerance of a click."""
     if not _knows_place(case):
         return True
-    if prediction.mask is None or not prediction.mask.voxels.any():
+    if prediction.mask is None:
+        return _found_in_pictures(prediction, case)
+    if not prediction.mask.voxels.any():
         return False
     if case.load_mask is not None:
         return bool((prediction.mask.voxels & case.load_mask().voxels).any())
-    return _distance_mm(prediction.mask, case.points_mm) <= HIT_TOLERANCE_MM
+    return _nearest(prediction.mask.grid.world(np.argwhere(prediction.mask.voxels)), case.points_mm) <= HIT_TOLERANCE_MM
 
 
-def _distance_mm(mask: Mask, points_mm: np.ndarray) -> float:
-    """From the nearest of (N, 3) points to the nearest voxel of a mask that has one."""
-    voxels = mask.grid.world(np.argwhere(mask.voxels))
-    return min(float(np.linalg.norm(voxels - point, axis=1).min()) for point in points_mm)
+def _found_in_pictures(prediction: Prediction, case: CaseInput) -> bool:
+    """The same for ready-made pictures: in every view that has a click."""
+    pixel_mm = case.mips.pixel_mm if case.mips is not None else 1.0
+    seen = [
+        (np.argwhere(to_picture(mask)), case.pixels[plane])
+        for plane, mask in prediction.picture_masks.items()
+        if len(case.pixels.get(plane, ()))
+    ]
+    return bool(seen) and all(
+        len(inside) > 0 and _nearest(inside, clicks) * pixel_mm <= HIT_TOLERANCE_MM for inside, clicks in seen
+    )
+
+
+def _nearest(inside: NDArray, clicks: NDArray) -> float:
+    """Shortest distance between two sets of points, (M, D) and (N, D)."""
+    return min(float(np.linalg.norm(inside - click, axis=1).min()) for click in clicks)

@@ -12,6 +12,7 @@ from pointpet.core import Fold
 from pointpet.evaluate.case_measures import MEASURES
 from pointpet.evaluate.class_summary import summarise_classes
 from pointpet.evaluate.summary import compare, summarise
+from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, trust_table
 from pointpet.io.artefacts import read_json, write_csv
 from pointpet.pipeline.fold import case_folder
 from pointpet.pipeline.outcome import OutcomeResults
@@ -58,6 +59,13 @@ def write_tables(
         outcome=outcome,
         endpoints=outcomes.endpoints(),
     )
+    confidence = pd.DataFrame(
+        [_confidence_row(result) for result in results if result.get("confidence") is not None],
+        columns=list(CONFIDENCE_COLUMNS),
+    )
+    if len(confidence):
+        write_csv(folder / "confidence.csv", confidence)
+        write_csv(folder / "risk_coverage.csv", trust_table(confidence, patients, seed=seed))
     for label, table in tables.items():
         write_csv(folder / f"table_{file_stem(label)}.csv", table)
     comparisons = compare(segmentation, methods, patients=patients, seed=seed, outcome=outcome)
@@ -77,4 +85,14 @@ def _classification_row(result: Mapping[str, Any]) -> dict[str, Any]:
         "truth": result["label"],
         "predicted": result["predicted"],
         **{f"probability_{name}": value for name, value in result["probabilities"].items()},
+    }
+
+
+def _confidence_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    dice = result["measures"].get("dice")
+    return {
+        **{name: result[name] for name in ("method", "label", "case_id", "fold", "confidence")},
+        "right": result["predicted"] == result["label"] and (dice is None or dice > 0),
+        "dice": dice,
+        "flags": len(result["flags"]),
     }

@@ -26,6 +26,7 @@ from pointpet.report.drawing import (
     name_rows,
     panels_of,
 )
+from pointpet.report.headline import mean_interval_of, row_of
 from pointpet.report.study_folder import PROBABILITY, Study, numbers
 from pointpet.report.wording import method_title
 
@@ -36,12 +37,35 @@ _FAR_MM = 100.0
 def draw_figures(study: Study) -> list[SvgFigure]:
     """All figures that the study has results for, in the order of the report."""
     drawn = [
+        dice_means(study),
         dice_distributions(study),
         dice_differences(study),
         peak_distances(study),
         class_probabilities(study),
     ]
     return [figure for figure in drawn if figure is not None]
+
+
+def dice_means(study: Study) -> SvgFigure | None:
+    """Forest plot: mean Dice of each method with its interval, by class."""
+    labels, methods = _measured(study, "dice")
+    if not labels or not methods:
+        return None
+    with rc_context(STYLE):
+        figure, panels = panels_of(len(labels), 0.32 * len(methods) + 0.9)
+        for panel, label in zip(panels, labels, strict=True):
+            for row, method in enumerate(methods):
+                found = mean_interval_of(row_of(study, label, method), "dice")
+                if found is not None:
+                    colour = colour_of(method)
+                    panel.plot([found.low, found.high], [row, row], color=colour, linewidth=1.6)
+                    panel.plot([found.value], [row], "s", color=colour, markersize=5)
+                    panel.annotate(
+                        f"{found.value:.2f}", (found.high, row), (4, 0), textcoords="offset points", va="center"
+                    )
+            panel.set(title=label, xlim=(-0.02, 1.12), xlabel="mean Dice, 95 % interval")
+            name_rows(panel, [method_title(method) for method in methods])
+        return finish(figure, "dice_means")
 
 
 def dice_distributions(study: Study) -> SvgFigure | None:

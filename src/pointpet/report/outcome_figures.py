@@ -2,48 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from pointpet.evaluate.classification import calibrate
+from pointpet.evaluate.decision_curve import decision_curve
 from pointpet.evaluate.survival import kaplan_meier
 from pointpet.report.drawing import ACCENT, QUIET, SECOND, STYLE, SvgFigure, finish, line_of, panels_of
 from pointpet.report.study_folder import Study
 from pointpet.report.wording import endpoint_title, method_title
 
+ACT_ON_ALL = "act on every case"
+
 
 def draw_outcome_figures(study: Study) -> list[SvgFigure]:
     """The figures that the study has outcomes for."""
-    return [figure for figure in (outcome_roc(study), survival_curves(study)) if figure is not None]
+    drawn = (outcome_roc(study), outcome_calibration(study), decision_curves(study), survival_curves(study))
+    return [figure for figure in drawn if figure is not None]
 
 
 def outcome_roc(study: Study) -> SvgFigure | None:
     """ROC curves of outcome prediction, all folds' answers together, a panel a class and endpoint."""
+
+    def draw(panel: Axes, truth: NDArray[np.bool_], chance: NDArray[np.float64], style: dict[str, Any]) -> None:
+        false_positive, true_positive, _ = roc_curve(truth, chance)
+        panel.plot(false_positive, true_positive, **style)
+
+    return _endpoint_panels(study, "outcome_roc", draw, "1 − specificity", "sensitivity", square=True)
+
+
+def outcome_calibration(study: Study) -> SvgFigure | None:
+    """Predicted probability of the outcome against its observed share, a panel a class and endpoint."""
+
+    def draw(panel: Axes, truth: NDArray[np.bool_], chance: NDArray[np.float64], style: dict[str, Any]) -> None:
+        curve = calibrate(truth, chance, n_bins=min(10, max(2, len(truth) // 10)))
+        if curve is not None:
+            panel.plot(curve.predicted, curve.observed, marker="o", markersize=3.5, **style)
+
+    return _endpoint_panels(study, "outcome_calibration", draw, "predicted probability", "observed share", square=True)
+
+
+def decision_curves(study: Study) -> SvgFigure | None:
+    """Net benefit of acting on the prediction at every threshold, a panel a class and endpoint."""
+
+    def draw(panel: Axes, truth: NDArray[np.bool_], chance: NDArray[np.float64], style: dict[str, Any]) -> None:
+        curve = decision_curve(truth, chance)
+        assert curve is not None
+        prevalence = float(truth.mean())
+        panel.plot(curve.thresholds, curve.model, **style)
+        if not any(line.get_label() == ACT_ON_ALL for line in panel.lines):
+            panel.plot(curve.thresholds, curve.everyone, color=QUIET, linewidth=1.0, label=ACT_ON_ALL)
+            panel.axhline(0.0, color=QUIET, linewidth=0.8, linestyle=":")
+            panel.set(ylim=(-0.4 * prevalence - 0.02, 1.1 * prevalence), xlim=(0, 1))
+
+    return _endpoint_panels(study, "decision_curves", draw, "threshold probability", "net benefit a case", square=False)
+
+
+Draw = Callable[[Axes, NDArray[np.bool_], NDArray[np.float64], dict[str, Any]], None]
+
+
+def _endpoint_panels(study: Study, name: str, draw: Draw, x: str, y: str, *, square: bool) -> SvgFigure | None:
+    """A panel a class and endpoint, a line a method; None for a study without outcomes."""
     cases = study.optional("outcome")
     keys = sorted(set(zip(cases["label"], cases["endpoint"], strict=True)))
     if not keys:
         return None
     with rc_context(STYLE):
-        figure, panels = panels_of(len(keys), 3.4)
+        figure, panels = panels_of(len(keys), 3.4, share_y=square)
         for panel, (label, endpoint) in zip(panels, keys, strict=True):
-            panel.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
+            if square:
+                panel.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
+                panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
             for place, method in enumerate(study.outcome_methods):
-                own = cases.loc[
-                    (
-                        (cases["label"] == label) & (cases["endpoint"] == endpoint) & (cases["method"] == method)
-                    ).to_numpy()
-                ]
-                truth = own["truth"].to_numpy(int)
-                if 0 < truth.sum() < len(truth):
-                    false_positive, true_positive, _ = roc_curve(truth, own["probability"].to_numpy(float))
-                    panel.plot(false_positive, true_positive, label=method_title(method), **line_of(method, place))
-            panel.set(title=f"{label}: {endpoint_title(endpoint)}", xlabel="1 − specificity", aspect="equal")
-            panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        panels[0].set_ylabel("sensitivity")
+                chosen = (cases["label"] == label) & (cases["endpoint"] == endpoint) & (cases["method"] == method)
+                own = cases.loc[chosen.to_numpy(bool)]
+                truth = own["truth"].to_numpy(int) > 0
+                if truth.any() and not truth.all():
+                    style = line_of(method, place) | {"label": method_title(method)}
+                    draw(panel, truth, own["probability"].to_numpy(float), style)
+            panel.set(title=f"{label}: {endpoint_title(endpoint)}", xlabel=x)
+        panels[0].set_ylabel(y)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        return finish(figure, "outcome_roc")
+        return finish(figure, name)
 
 
 def survival_curves(study: Study) -> SvgFigure | None:

@@ -10,22 +10,28 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pointpet._version import __version__
 from pointpet.io.artefacts import write_text
-from pointpet.report import headline, outcome_tables, result_tables
+from pointpet.report import failures, headline, outcome_tables, result_tables
 from pointpet.report.annotation_budget import COLUMNS as BUDGET_COLUMNS
 from pointpet.report.annotation_budget import budget_curves, budget_rows
 from pointpet.report.cohort_flow import cohort_flow
+from pointpet.report.facts import study_facts
 from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
+from pointpet.report.latex import latex_tables
+from pointpet.report.methods_text import methods_paragraphs
 from pointpet.report.outcome_figures import draw_outcome_figures
 from pointpet.report.published import REFERENCE, published_rows
+from pointpet.report.reporting_checklists import NOT_PROVIDED, fill_checklists
 from pointpet.report.study_folder import Study, read_study
+from pointpet.report.trust import COLUMNS as TRUST_COLUMNS
+from pointpet.report.trust import risk_curves, trust_rows, trust_sentence
 from pointpet.report.wording import MODEL_TITLES, endpoint_title, method_title, number
 
 REPORT_NAME = "report.html"
 
 
 def render_report(study: Path) -> Path:
-    """Write STUDY/report.html and STUDY/figures/*.svg from the study's tables, records and pictures.
+    """Write STUDY/report.html, figures/*.svg and tables/table_LABEL.tex from the study's tables, records and pictures.
 
     Returns:
         The report's path.
@@ -35,9 +41,11 @@ def render_report(study: Path) -> Path:
     """
     found = read_study(study)
     figures = [*draw_figures(found), *draw_outcome_figures(found)]
-    figures += [figure for figure in [budget_curves(found)] if figure is not None]
+    figures += [figure for figure in (budget_curves(found), risk_curves(found)) if figure is not None]
     for figure in figures:
         write_text(study / "figures" / f"{figure.name}.svg", figure.svg)
+    for name, text in latex_tables(found).items():
+        write_text(study / "tables" / name, text)
     environment = Environment(
         loader=PackageLoader("pointpet.report"),
         autoescape=True,
@@ -55,6 +63,7 @@ def render_report(study: Path) -> Path:
 def _context(study: Study) -> dict[str, Any]:
     record = study.record
     return {
+        **_paper_context(study),
         "record": record,
         "version": record.get("pointpet_version", __version__),
         "is_phantom": headline.is_phantom(study),
@@ -90,6 +99,12 @@ def _context(study: Study) -> dict[str, Any]:
         "budget": budget_rows(study),
         "budget_columns": list(BUDGET_COLUMNS),
         "annotation_costs": record.get("config", {}).get("annotation_budget", {}),
+        "failed_cases": failures.failure_rows(study),
+        "failure_columns": list(failures.COLUMNS),
+        "failed_dice": failures.FAILED_DICE,
+        "trust": trust_rows(study),
+        "trust_columns": list(TRUST_COLUMNS),
+        "trust_sentence": trust_sentence(study, headline.reference_method(study)),
         "localisation": result_tables.localisation_rows(study),
         "classifiers": result_tables.classifier_rows(study),
         "flags": result_tables.flag_rows(study),
@@ -99,6 +114,18 @@ def _context(study: Study) -> dict[str, Any]:
         "failures": record.get("failures", []),
         "left_out": record.get("methods_left_out", []),
         "lesion_free": record.get("lesion_free", []),
+    }
+
+
+def _paper_context(study: Study) -> dict[str, Any]:
+    """What authors take over: methods, references, checklists."""
+    facts = study_facts(study)
+    paragraphs, references = methods_paragraphs(facts)
+    return {
+        "methods_text": paragraphs,
+        "references": references,
+        "checklists": fill_checklists(facts),
+        "not_provided": NOT_PROVIDED,
     }
 
 

@@ -26,6 +26,8 @@ OPTIONAL_TABLES = {
     "outcome_sites": ("method", "label", "endpoint", "site", "cases", "events", "auc", "note"),
     "survival": ("method", "label", "case_id", "fold", "risk", "high", "time_days", "event"),
     "survival_groups": ("method", "label", "cases", "events", "high", "hazard_ratio", "log_rank_p"),
+    "confidence": ("method", "label", "case_id", "fold", "confidence", "right", "dice", "flags"),
+    "risk_coverage": ("method", "label", "cases", "area", "random", "best", "gain", "failures", "failures_flagged"),
     "annotation_budget": ("label", "method", "part", "size", "patients", "minutes", "dice_mean", "dice_lo", "dice_hi"),
 }
 """Tables that a study may lack, and the columns that the report needs of each."""

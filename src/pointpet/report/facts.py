@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointpet.report.headline import answer_sentences, is_phantom, reference_method
-from pointpet.report.study_folder import Study
+from pointpet.report.study_folder import Study, numbers
 from pointpet.report.wording import MODEL_TITLES, listing, method_title, percent
 
 _TRAINING_KEYS = {
@@ -41,7 +41,7 @@ def _data(study: Study) -> dict[str, str]:
     cohort = study.record["cohort"]
     phantom = is_phantom(study)
     counts = listing([f"{count} {label}" for label, count in sorted(cohort["by_label"].items())])
-    masked = study.segmentation["dice"].notna().any() if len(study.segmentation) else False
+    masked = len(numbers(study.segmentation, "dice")) > 0
     return {
         "design": "Comparison of methods on a finished cohort; nothing was collected for it." if phantom else "",
         "goal": "To compare methods of finding and outlining tumours in FDG-PET on the same folds.",

@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check slow release-check clean
+.PHONY: help setup demo test check slow release-check clean docs
 
 help:
 	@echo "make demo   set up everything, then a phantom study with its report in demo/study/report.html"
 	@echo "make test   set up everything, then the tests"
 	@echo "make check  linters, types, import contract"
+	@echo "make docs   the guide as a site in site/, links checked"
 	@echo "make slow   the long tests"
 	@echo "make release-check   wheel and sdist in empty environments, on each Python that is there"
 
@@ -40,6 +41,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# --strict: a link that leads nowhere is an error.
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache .import_linter_cache

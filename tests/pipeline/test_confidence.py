@@ -8,6 +8,7 @@ from pointpet.learn.settings import TrainingSettings
 from pointpet.methods.base import CaseInput, FitContext
 from pointpet.methods.held_out import HoldsOut, held_out_cases
 from pointpet.methods.proposed import build
+from pointpet.methods.weak import FittedWeakMethod
 from pointpet.pipeline.confidence import FOUND, NAMED, calibrate_on, load_calibration
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
@@ -130,3 +131,17 @@ def test_what_is_held_out_is_what_training_did_not_learn_from():
         held_out_cases(cases, TrainingSettings(validation_share=0), FitContext(seed=0, classes=("lung", "other")))
         == frozenset()
     )
+
+
+def test_a_forest_that_knows_the_held_out_clicks_is_fitted_again_without_them(monkeypatch):
+    cases = [case(f"{label[0]}{index:02d}", label) for label in ("lung", "other") for index in range(10)]
+    context = FitContext(seed=1, classes=("lung", "other"))
+    method = build(TrainingSettings(input_mm=4.0, validation_share=0.2), None)
+    known = []
+    monkeypatch.setattr(method, "_forest", lambda training, context: known.extend(training) or "forest of the rest")
+    fitted = FittedWeakMethod("proposed", None, None, {}, forest="forest of all")
+    blinded = method.blinded(fitted, cases, context)
+    assert blinded.forest == "forest of the rest"
+    assert {one.case_id for one in known} == {one.case_id for one in cases} - method.held_out(cases, context)
+    alone = FittedWeakMethod("proposed", None, None, {}, forest=None)
+    assert method.blinded(alone, cases, context) is alone

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.validation import validation_patients
-from pointpet.methods.base import CaseInput, FitContext
+from pointpet.methods.base import CaseInput, FitContext, FittedMethod
 
 
 @runtime_checkable
@@ -16,6 +16,10 @@ class HoldsOut(Protocol):
 
     def held_out(self, training: Sequence[CaseInput], context: FitContext) -> frozenset[str]:
         """Case ids that `fit` on the same arguments keeps back."""
+        ...
+
+    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod:
+        """`fitted`, which `fit` gave, without anything that was learnt from the cases held out."""
         ...
 
 

@@ -23,7 +23,7 @@ from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise.localise import localise
 from pointpet.localise.settings import LocaliseSettings
-from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
+from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Given, Supervision
 from pointpet.methods.held_out import held_out_cases
 from pointpet.methods.weak import (
     CORRECTION,
@@ -99,6 +99,15 @@ class UnetMethod:
     def held_out(self, training: Sequence[CaseInput], context: FitContext) -> frozenset[str]:
         """Cases that `fit` keeps back to choose the epoch."""
         return held_out_cases(training, self.training, context)
+
+    def blinded(
+        self,
+        fitted: FittedMethod,
+        training: Sequence[CaseInput],  # noqa: ARG002
+        context: FitContext,  # noqa: ARG002
+    ) -> FittedMethod:
+        """`fitted` itself: its network learnt from none of the cases held out."""
+        return fitted
 
     def _example(self, case: CaseInput, label: str, context: FitContext, correction: float) -> MaskedExample:
         from pointpet.learn.unet_views import MaskedExample

@@ -138,9 +138,7 @@ class WeakMethod:
         """Cases that `fit` keeps back to choose the epoch."""
         return held_out_cases(training, self.training, context)
 
-    def blinded(
-        self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext
-    ) -> FittedMethod:
+    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod:
         """`fitted` with a forest that knows no click of the cases held out; its network learnt from none of them."""
         if not isinstance(fitted, FittedWeakMethod) or fitted.forest is None:
             return fitted

@@ -91,7 +91,13 @@ def calibrate_on(fitted: FittedMethod, held_out: Sequence[CaseInput]) -> Calibra
 
 def _unannotated(case: CaseInput) -> CaseInput:
     """A case as at test time."""
-    return CaseInput(case.case_id, case.patient_id, mips=case.mips, load_volume=case.load_volume)
+    return CaseInput(
+        case.case_id,
+        case.patient_id,
+        mips=case.mips,
+        load_volume=case.load_volume,
+        load_candidates=case.load_candidates,
+    )
 
 
 def _knows_place(case: CaseInput) -> bool:

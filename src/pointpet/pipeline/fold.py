@@ -139,8 +139,11 @@ def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMe
         fitted.save(folder)
         LOG.info("fold %d, %s: trained, %s", task.fold.number, method.name, _training_line(fitted))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    held = method.held_out(training, context) if isinstance(method, HoldsOut) else frozenset()
-    calibration = calibrate_on(fitted, [case for case in training if case.case_id in held])
+    calibration = None
+    if isinstance(method, HoldsOut):
+        held = method.held_out(training, context)
+        blinded = method.blinded(fitted, training, context) if held else fitted
+        calibration = calibrate_on(blinded, [case for case in training if case.case_id in held])
     if calibration is not None:
         calibration.save(folder)
     return ReadyMethod(method, fitted, calibration)

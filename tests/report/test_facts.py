@@ -25,14 +25,14 @@ def facts(configured) -> dict[str, str]:
 
 def test_sentences_come_from_the_runs_own_settings(configured, facts):
     assert "brought to 2 mm by nearest interpolation" in facts["preprocessing"]
-    assert "5-fold cross-validation, stratified by class and outcome, seed 0" in facts["partitions"]
+    assert "a 5-fold cross-validation, stratified by class and outcome, seed 0" in facts["partitions"]
     assert "batches of 8 views" in facts["training"]
     assert "Proposed 91,000 parameters" in facts["model"]
     config = configured.record["config"]
     changed = {**config, "training": {**config["training"], "batch_size": 12, "validation_share": 0, "epochs": 7}}
     other = study_facts(replace(configured, record={**configured.record, "config": changed}))
     assert "batches of 12 views, up to 7 epochs" in other["training"]
-    assert other["selection"] == "The last epoch."
+    assert other["selection"] == "The last epoch was taken."
 
 
 def test_what_a_run_cannot_know_is_absent(study_template, facts):
@@ -42,7 +42,7 @@ def test_what_a_run_cannot_know_is_absent(study_template, facts):
     found = read_study(study_template)
     cohort = {**found.record["cohort"], "source": "files"}
     real = study_facts(replace(found, record={**found.record, "cohort": cohort}))
-    assert facts["reference_standard"].startswith("The support of the simulated")
+    assert facts["reference_standard"].startswith("The reference is the support of the simulated")
     assert {"reference_standard", "reference_reason", "design"}.isdisjoint(real)
     assert real["data_source"] == "The cohort “phantom-default”: 20 FDG-PET studies of 20 patients."
 

@@ -37,5 +37,5 @@ def test_failed_cases_of_the_first_method_stand_worst_first(study_template):
     wrong = {a.case_id for a in own.values() if a.predicted != a.label}
     low = {a.case_id for a in own.values() if a.measures["dice"] < FAILED_DICE}
     assert {row[0] for row in rows} == wrong | low
-    assert [float(row[2]) for row in rows] == sorted(float(row[2]) for row in rows)
-    assert all(len(row) == len(COLUMNS) and row[4] for row in rows)
+    assert [float(row[4]) for row in rows] == sorted(float(row[4]) for row in rows)
+    assert all(len(row) == len(COLUMNS) and row[2] for row in rows)

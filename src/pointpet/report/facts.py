@@ -46,8 +46,8 @@ def _data(study: Study) -> dict[str, str]:
         "design": "Comparison of methods on a finished cohort; nothing was collected for it." if phantom else "",
         "goal": "To compare methods of finding and outlining tumours in FDG-PET on the same folds.",
         "data_source": (
-            f"{cohort['cases']} digital phantoms of FDG-PET (preset {cohort.get('preset', 'unknown')}); no patient "
-            "data."
+            f"The cohort: {cohort['cases']} digital phantoms of FDG-PET (preset {cohort.get('preset', 'unknown')}); "
+            "no patient data."
             if phantom
             else f"The cohort “{cohort.get('name', '')}”: {cohort['cases']} FDG-PET studies of "
             f"{cohort['patients']} patients."
@@ -59,7 +59,7 @@ def _data(study: Study) -> dict[str, str]:
         if not phantom
         else "Not needed: no patient data.",
         "annotation": _annotation(study),
-        "reference_standard": "The support of the simulated tumour's activity, before blur and noise."
+        "reference_standard": "The reference is the support of the simulated tumour's activity, before blur and noise."
         if phantom
         else "",
         "reference_reason": "It is known exactly." if phantom else "",
@@ -102,9 +102,7 @@ def _imaging(study: Study) -> dict[str, str]:
         "preprocessing": f"Images were converted to body-weight SUV, brought to {prepare['pixel_mm']:g} mm by "
         f"{prepare['interpolation']} interpolation and projected to a coronal and a sagittal maximum intensity "
         f"projection; SUV was clipped to 0 to {training['suv_ceiling']:g} [amyar].",
-        "acquisition": f"{acquired[0][0].upper()}{'; '.join(acquired)[1:]}; ranges are compared with the EANM "
-        "guideline "
-        "[boellaard]."
+        "acquisition": f"Acquisition: {'; '.join(acquired)}; ranges are compared with the EANM guideline [boellaard]."
         if acquired
         else "",
         "input_quality": "A header from which no SUV follows is refused; answers carry quality flags and a confidence.",
@@ -114,10 +112,11 @@ def _imaging(study: Study) -> dict[str, str]:
 def _split(study: Study) -> dict[str, str]:
     record = study.record
     return {
-        "partitions": f"{record['folds']}-fold cross-validation, stratified by class and outcome, seed "
+        "partitions": f"The evaluation is a {record['folds']}-fold cross-validation, stratified by class and "
+        "outcome, seed "
         f"{record['seed']}; "
         "the same folds for every method.",
-        "disjoint": "Patients: no patient and no identical image lies in two folds, which the run checks.",
+        "disjoint": "No patient and no identical image lies in two folds, which the run checks.",
         "internal": f"Every case is tested once, by models of the other {record['folds'] - 1} folds; development and "
         "test data are of one cohort.",
         "missing": "A case without a point or a mask trains what it can; one without an outcome is left out of that "
@@ -153,12 +152,13 @@ def _models(study: Study) -> dict[str, str]:
     return {
         "model": f"{weak}{distance}{unet}Sizes: {sizes}.",
         "initialisation": f"Random from the seed ({study.record['seed']}); nothing was pre-trained.",
-        "training": f"AdamW with a one-cycle learning rate up to {training['learning_rate']:g}, batches of "
+        "training": f"Training: AdamW with a one-cycle learning rate up to {training['learning_rate']:g}, batches of "
         f"{training['batch_size']} views, {epochs}; augmentation by turning, mirroring, shift, scale and intensity.",
-        "selection": f"The epoch with the lowest validation criterion on {percent(share)} of the training patients."
+        "selection": f"The epoch was chosen by the lowest validation criterion on {percent(share)} of the training "
+        "patients."
         if share
-        else "The last epoch.",
-        "ensembling": "None: one model a fold and method; the class scores of both views are averaged.",
+        else "The last epoch was taken.",
+        "ensembling": "No ensemble: one model a fold and method; the class scores of both views are averaged.",
         "segmentation": "Automatic, by each method from the scan alone, unless its test input says otherwise.",
         "explainability": "The class activation maps are the explanation; whether their peak lies on the tumour is "
         "measured."
@@ -180,11 +180,14 @@ def _evaluation(study: Study) -> dict[str, str]:
         else ""
     )
     return {
-        "metrics": "Dice, normalised surface distance at 2 mm, HD95, volumes, distance of the map's peak; for "
+        "metrics": "Measures: Dice, normalised surface distance at 2 mm, HD95, volumes, distance of the map's "
+        "peak; for "
         "classes and "
         f"outcomes AUC, accuracy, sensitivity, specificity, PR-AUC and calibration.{calibration}",
-        "statistics": "Means and standard deviations over folds; 95 % intervals by bootstrap over patients.",
-        "comparison": "Paired tests over patients: Wilcoxon's signed-rank test, McNemar's for shares, with Holm's "
+        "statistics": "Figures are means and standard deviations over folds; 95 % intervals by bootstrap over "
+        "patients.",
+        "comparison": "Methods are compared by paired tests over patients: Wilcoxon's signed-rank test, McNemar's "
+        "for shares, with Holm's "
         "correction [holm]."
         if compared
         else "",
@@ -206,11 +209,13 @@ def _outcomes(study: Study) -> dict[str, str]:
         "reduction": "Inside each training fold: redundant features (rank correlation over "
         f"{settings['max_correlation']:g}) "
         f"left out, at most {settings['max_features']} kept, one per {settings['events_per_feature']} events.",
-        "outcome_model": f"{MODEL_TITLES.get(settings['model'], settings['model'])}, chosen beforehand; all models "
+        "outcome_model": f"Outcome model: {MODEL_TITLES.get(settings['model'], settings['model'])}, chosen "
+        "beforehand; all models "
         "are in "
         "tables/outcome_all_models.csv. AUC is compared between methods by Nadeau and Bengio's test [nadeau].",
         "outcome_choice": "The model of the tables was fixed before the run; the others are shown, not chosen from.",
-        "tuning": f"Hyperparameters and threshold by {settings['inner_folds']} inner folds of each training fold.",
+        "tuning": f"Hyperparameters and threshold are chosen by {settings['inner_folds']} inner folds of each "
+        "training fold.",
         "threshold": "A probability; the threshold is chosen inside each training fold and recorded with every "
         "prediction.",
         "prediction": "By the model of the fold in which the case was held out.",
@@ -230,10 +235,11 @@ def _radiomics(study: Study) -> dict[str, str]:
     spacing = settings["spacing_mm"]
     grid = "the PET's own grid" if spacing is None else f"cubes of {spacing:g} mm ({settings['interpolation']})"
     return {
-        "radiomics_grid": f"PET and mask on {grid}; voxels below SUV 0 leave the intensity mask.",
-        "discretisation": f"Fixed bins of {settings['bin_suv']:g} SUV from SUV 0.",
+        "radiomics_grid": f"PET and mask lie on {grid}; voxels below SUV 0 leave the intensity mask.",
+        "discretisation": f"Grey levels are fixed bins of {settings['bin_suv']:g} SUV from SUV 0.",
         "image_types": "The original image only, no filters.",
-        "features": "SUV statistics and IBSI features [zwanenburg]: morphology, intensity, histogram and texture, by "
+        "features": "Features are SUV statistics and IBSI features [zwanenburg]: morphology, intensity, histogram "
+        "and texture, by "
         "their codes.",
         "feature_count": "169 radiomic features and the SUV statistics.",
         "radiomics_defaults": "Texture matrices are 3D, of neighbours at distance 1, merged over directions; all "
@@ -278,7 +284,7 @@ def _access(study: Study) -> dict[str, str]:
     versions = [f"{name} {machine[name]}" for name in ("python", "torch", "monai", "numpy") if machine.get(name)]
     version = record.get("pointpet_version", "")
     return {
-        "software": listing([f"pointpet {version}", *versions]) + "." if version else "",
+        "software": "Software: " + listing([f"pointpet {version}", *versions]) + "." if version else "",
         "settings": "The whole configuration stands under Settings and in study.json.",
         "protocol": "study.json holds configuration, seed, versions and hashes of the inputs; the same command "
         "gives the "

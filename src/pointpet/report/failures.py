@@ -14,7 +14,7 @@ FAILED_DICE = 0.5
 TOO_LARGE, TOO_SMALL = 2.0, 0.5
 """Mask volume over true volume from which an outline is called a leak, or too small."""
 
-COLUMNS = ("Case", "Class", "Dice", "Confidence", "Why", "True volume, mL", "Flags")
+COLUMNS = ("Case", "Class", "Why", "Flags", "Dice", "Confidence", "True volume, mL")
 
 
 def failure_rows(study: Study) -> list[tuple[str, ...]]:
@@ -26,11 +26,11 @@ def failure_rows(study: Study) -> list[tuple[str, ...]]:
         (
             answer.case_id,
             answer.label or BLANK,
+            "; ".join(reasons(answer)),
+            "; ".join(map(flag_text, answer.flags)) or BLANK,
             number(answer.measures.get("dice")),
             number(mean_confidence(study, method, answer.case_id)),
-            "; ".join(reasons(answer)),
             number(answer.measures.get("mtv_true_ml"), 1),
-            "; ".join(map(flag_text, answer.flags)) or BLANK,
         )
         for answer in failed
     ]

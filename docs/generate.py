@@ -167,7 +167,10 @@ def all_faults() -> dict[str, list[Fault]]:
             if fault.code != "PP-AREA-NAME" and fault not in found.setdefault(fault.code, []):
                 found[fault.code].append(fault)
     worded = {code: [fault for fault in own if fault.says] for code, own in sorted(found.items())}
-    return {code: own or [Fault(code, *NOTES.get(code, ("", "")))] for code, own in worded.items()}
+    return {
+        code: own or [Fault(code, *NOTES.get(code, ("the message says what is wrong", "")))]
+        for code, own in worded.items()
+    }
 
 
 def errors_page() -> str:

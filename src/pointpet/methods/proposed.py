@@ -14,7 +14,7 @@ def build(
     """Classification and distance loss together, as the training settings say; candidates by default."""
     return WeakMethod(
         "proposed",
-        "class label and one point: classification and distance loss, maps to a 3D mask",
+        "class label and one point: classification and distance loss, maps and candidates to a 3D mask",
         training,
         localising,
         candidates=candidates or CandidateSettings(),

@@ -12,8 +12,9 @@ import argparse
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,16 @@ import pandas as pd
 from scipy.stats import bootstrap
 
 from pointpet._version import __version__
-from pointpet.core import Case
+from pointpet.core import Case, Cohort
 from pointpet.evaluate.overlap import dice
+from pointpet.image.candidates import FEATURES, find_candidates
 from pointpet.io.artefacts import write_text
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.pet import read_any_mask
 from pointpet.localise import segment_point
+from pointpet.localise.candidates import LEAST
 from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.weak import FittedForest, read_stored
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks
@@ -37,15 +41,17 @@ from pointpet.pipeline.study import StudyRequest, run_study
 
 METHODS = ("proposed", "cam_alone")
 RESAMPLES = 5000
+HIT_MM = 16.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Per-case results of all seeds, and the reference Dice from the true point by case."""
+    """Per-case results of all seeds, the reference Dice from the true point by case, and the forest's answers by case."""
 
     segmentation: pd.DataFrame
     classification: pd.DataFrame
     reference: pd.DataFrame
+    forest: pd.DataFrame
     seconds: float
 
 
@@ -56,6 +62,69 @@ def point_outline_dice(case: Case, *, rule: str, settings: LocaliseSettings) -> 
     found = segment_point(volume, case.points_mm[0], rule=rule, settings=settings)
     truth = read_any_mask(case.mask, volume)
     return {"case_id": case.case_id, "label": case.label, "dice": dice(found.mask, truth)}
+
+
+@cache
+def stored_forest(folder: Path) -> tuple[FittedForest | None, tuple[str, ...]]:
+    """The forest of a fold's model, and its classes."""
+    stored = read_stored(folder, "proposed")
+    return stored.forest, tuple(stored.network["classes"])
+
+
+def forest_answers(case: Case, *, models: Mapping[int, Path]) -> list[dict[str, object]]:
+    """What the forest of candidates says of a test case without network and maps: class and place of its best candidate.
+
+    Args:
+        models: seed to the model of the fold in which the case was tested.
+    """
+    volume = read_case_volume(case)
+    assert case.mask is not None
+    truth_mm = volume.grid.world(np.argwhere(read_any_mask(case.mask, volume).voxels))
+    found = find_candidates(volume)
+    rows: list[dict[str, object]] = []
+    for seed, folder in models.items():
+        fitted, classes = stored_forest(folder)
+        if fitted is None:
+            continue
+        suv = found.features[:, FEATURES.index("log_suv"), None]
+        shares = fitted.forest.probabilities(found.features)[:, 1:]
+        scores = fitted.settings.weight * np.log(shares + LEAST) + LocaliseSettings().uptake_power * suv
+        best, index = np.unravel_index(int(scores.argmax()), scores.shape)
+        away = truth_mm - found.world_mm[best]
+        views = [np.hypot(away[:, axis], away[:, 2]).min() for axis in (0, 1)]
+        row = {"case_id": case.case_id, "label": case.label, "seed": seed}
+        rows.append(row | {"right": classes[index] == case.label, "hit": max(views) <= HIT_MM})
+    return rows
+
+
+def forest_table(arguments: argparse.Namespace, cohort: Cohort) -> pd.DataFrame:
+    """`forest_answers` of every case and seed; empty where no model has a forest."""
+    folders = {seed: arguments.work / f"study_{arguments.preset}_{arguments.name}_{seed}" for seed in arguments.seeds}
+    folds = {seed: pd.read_csv(folder / "folds.csv").set_index("case_id")["fold"] for seed, folder in folders.items()}
+    rows: list[dict[str, object]] = []
+    for case in cohort.cases:
+        models = {
+            seed: folder / "models" / "proposed" / f"fold_{folds[seed][case.case_id]}"
+            for seed, folder in folders.items()
+        }
+        rows += forest_answers(case, models=models)
+    return pd.DataFrame(rows)
+
+
+def forest_section(measured: Measured) -> list[str]:
+    """How far the forest of candidates comes alone."""
+    if measured.forest.empty:
+        return []
+    rows = []
+    for seed, cases in measured.forest.groupby("seed"):
+        hits = cases.groupby("label")["hit"].mean()
+        rows.append(
+            {"seed": seed, "accuracy": cases["right"].mean(), **{f"hit {name}": hits[name] for name in hits.index}}
+        )
+    title = (
+        "## The forest of candidates alone (no network, no maps; hit: its best candidate within 16 mm in both views)"
+    )
+    return [title, "", markdown(pd.DataFrame(rows)), ""]
 
 
 def measure(arguments: argparse.Namespace, configuration: Configuration) -> Measured:
@@ -89,8 +158,11 @@ def measure(arguments: argparse.Namespace, configuration: Configuration) -> Meas
         if error is not None:
             raise error.about(case.case_id)
         rows.append(row)
+    forest = forest_table(arguments, read_cohort(manifest)) if "proposed" in arguments.methods else pd.DataFrame()
     joined = {name: pd.concat(found, ignore_index=True) for name, found in tables.items()}
-    return Measured(joined["segmentation"], joined["classification"], pd.DataFrame(rows), time.monotonic() - started)
+    return Measured(
+        joined["segmentation"], joined["classification"], pd.DataFrame(rows), forest, time.monotonic() - started
+    )
 
 
 def printed(title: str) -> Report:
@@ -118,8 +190,10 @@ def by_seed(measured: Measured) -> pd.DataFrame:
 
 
 def gain_row(measured: Measured, label: str) -> dict[str, object]:
-    """Paired gain in Dice over CAMs alone, each method's mean over its seeds; interval by bootstrap over patients."""
-    cases = measured.segmentation if label == "all" else measured.segmentation.query("label == @label")
+    """Paired gain in Dice over CAMs alone, means over the seeds that have both; interval by bootstrap over patients."""
+    both = set.intersection(*(set(cases["seed"]) for _, cases in measured.segmentation.groupby("method")))
+    cases = measured.segmentation[measured.segmentation["seed"].isin(both)]
+    cases = cases if label == "all" else cases.query("label == @label")
     means = cases.pivot_table(index="case_id", columns="method", values="dice", aggfunc="mean")
     gain = (means["proposed"] - means["cam_alone"]).to_numpy()
     interval = bootstrap((gain,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(0)).confidence_interval
@@ -169,6 +243,7 @@ def render(arguments: argparse.Namespace, configuration: Configuration, measured
             markdown(pd.DataFrame([reference_row(measured, label) for label in labels])),
             "",
             *gain_section(measured, labels),
+            *forest_section(measured),
             "## Settings",
             "",
             "Without outcomes, which this page does not measure. Changed from the defaults: "
@@ -183,7 +258,7 @@ def gain_section(measured: Measured, labels: list[str]) -> list[str]:
     """What the point brings, where both methods were run."""
     if not set(METHODS) <= set(measured.segmentation["method"]):
         return []
-    title = "## Gain in Dice over CAMs alone (each the mean of its seeds, 95 % bootstrap interval over patients)"
+    title = "## Gain in Dice over CAMs alone (seeds that have both, 95 % bootstrap interval over patients)"
     return [title, "", markdown(pd.DataFrame([gain_row(measured, label) for label in labels])), ""]
 
 

@@ -46,7 +46,7 @@ HIT_MM = 16.0
 
 @dataclass(frozen=True)
 class Measured:
-    """Per-case results of all seeds, the reference Dice from the true point by case, and the forest's answers by case."""
+    """By case: results of all seeds, the reference Dice from the true point, and the forest's answers."""
 
     segmentation: pd.DataFrame
     classification: pd.DataFrame
@@ -72,7 +72,7 @@ def stored_forest(folder: Path) -> tuple[FittedForest | None, tuple[str, ...]]:
 
 
 def forest_answers(case: Case, *, models: Mapping[int, Path]) -> list[dict[str, object]]:
-    """What the forest of candidates says of a test case without network and maps: class and place of its best candidate.
+    """What the forest says of a test case without network and maps: class and place of its best candidate.
 
     Args:
         models: seed to the model of the fold in which the case was tested.
@@ -118,12 +118,9 @@ def forest_section(measured: Measured) -> list[str]:
     rows = []
     for seed, cases in measured.forest.groupby("seed"):
         hits = cases.groupby("label")["hit"].mean()
-        rows.append(
-            {"seed": seed, "accuracy": cases["right"].mean(), **{f"hit {name}": hits[name] for name in hits.index}}
-        )
-    title = (
-        "## The forest of candidates alone (no network, no maps; hit: its best candidate within 16 mm in both views)"
-    )
+        by_class = {f"hit {name}": float(share) for name, share in hits.items()}
+        rows.append({"seed": seed, "accuracy": cases["right"].mean(), **by_class})
+    title = "## The forest of candidates alone (no maps; hit: its best candidate within 16 mm in both views)"
     return [title, "", markdown(pd.DataFrame(rows)), ""]
 
 

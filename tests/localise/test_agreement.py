@@ -3,6 +3,7 @@ import pytest
 
 from pointpet.core import ActivationMap, GeometryError, MipPair, Plane, Unit, Volume
 from pointpet.localise.agreement import agreed_maps, weighted_maps
+from pointpet.localise.candidates import WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.project import project
 
@@ -73,6 +74,16 @@ def test_an_oblique_volume_is_asked_on_its_own_voxels():
         row, column = mips.pixels(plane, spot)[0]
         hottest = np.argwhere(MipPair(activation.values, None, 2.0).picture(Plane.CORONAL) == 1.0).mean(axis=0)
         assert np.abs(hottest - [row, column]).max() <= 1.0
+
+
+def test_candidates_far_from_both_maps_leave_the_views_agreement_as_it_is():
+    far = WeightedCandidates(np.array([[500.0, 500.0, 500.0]]), np.ones(1), sigma_mm=4.0)
+    agreed, alone = (agreed_maps(volume(), two_peaks(), ALONE, found) for found in (far, None))
+    assert agreed[Plane.CORONAL].peak_cell == (8, 3)
+    for plane in Plane:
+        np.testing.assert_array_equal(agreed[plane].values, alone[plane].values)
+    near = WeightedCandidates(volume().grid.world(np.array([[2, 4, 9]])), np.ones(1), sigma_mm=2.0)
+    assert agreed_maps(volume(), two_peaks(), ALONE, near)[Plane.CORONAL].peak_cell == (2, 9)
 
 
 def test_maps_that_share_no_voxel_are_left_as_they_are():

@@ -34,8 +34,8 @@ def agreed_maps(
     """Ask both maps and the uptake for each voxel, and project the answer back on both views.
 
     M'(x, z) = sqrt(max_y E / max E) with E(x, y, z) = M_coronal(x, z) M_sagittal(y, z) SUV(x, y, z)^uptake_power, and
-    the same along x for the sagittal view. With candidates, E is weighted by what lies near. Maps that share no voxel
-    are returned as they were.
+    the same along x for the sagittal view. With candidates, E is weighted by what lies near; where none
+    lies near any voxel of both maps, they are left out. Maps that share no voxel are returned as they were.
 
     Args:
         volume: SUV.
@@ -53,7 +53,10 @@ def agreed_maps(
     evidence = np.zeros(volume.voxels.shape, np.float32)
     evidence[projected.box] = projected.product * suv
     if candidates is not None:
-        evidence[projected.box] *= candidates.on(volume.grid, projected.box)
+        weighted = evidence[projected.box] * candidates.on(volume.grid, projected.box)
+        # No candidate reaches what both maps light: they have nothing to say there, and the views still must agree.
+        if weighted.any():
+            evidence[projected.box] = weighted
     highest = float(evidence.max())
     if highest <= 0:
         return dict(maps)

@@ -189,7 +189,11 @@ def _first_start(out: Path, started: datetime) -> str:
 
 
 def lesion_free_classes(cohort: Cohort, configuration: Configuration) -> tuple[str, ...]:
-    """Classes in which no case has a point or a mask, unless the configuration names them."""
+    """Classes in which no case has a point or a mask, unless the configuration names them.
+
+    Raises:
+        ConfigError: it names a class that does not occur, or all of them.
+    """
     if configuration.study.lesion_free:
         unknown = set(configuration.study.lesion_free) - set(cohort.classes)
         if unknown:
@@ -199,8 +203,15 @@ def lesion_free_classes(cohort: Cohort, configuration: Configuration) -> tuple[s
                 f"names classes that do not occur: {', '.join(sorted(unknown))}",
                 f"Use some of: {', '.join(cohort.classes)}",
             )
+        if set(configuration.study.lesion_free) == set(cohort.classes):
+            raise ConfigError(
+                "PP-CONFIG-CHOICE",
+                "study.lesion_free",
+                f"must leave a class with lesions, got all of them: {', '.join(cohort.classes)}",
+                "Name fewer classes",
+            )
         return configuration.study.lesion_free
-    marked = {case.label for case in cohort if case.has_point or case.has_truth}
+    marked = {case.label for case in cohort if case.label is not None and (case.has_point or case.has_truth)}
     return tuple(name for name in cohort.classes if name not in marked) if marked else ()
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -37,6 +39,19 @@ def test_a_prepared_folder_trains_the_same_model(cohort_folder, quick, model, tm
     train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
     ours, theirs = (folder / "weights.safetensors" for folder in (model, tmp_path / "m"))
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_model_says_how_the_prepared_folder_was_made_not_what_the_configuration_would(cohort_folder, quick, tmp_path):
+    from pointpet.pipeline.prepare import prepare_cohort
+
+    made = replace(quick.preparing, pixel_mm=8.0, interpolation="linear", turned_factor=1)
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", made)
+    train_model(tmp_path / "p", tmp_path / "m", quick, method="cam_alone", seed=1)
+    known = read_json(tmp_path / "m" / "model.json")["preprocessing"]
+    assert (known["pixel_mm"], known["interpolation"], known["turned_factor"]) == (8.0, "linear", 1)
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing, overwrite=True)
+    with pytest.raises(OutputError, match="holds the output of another run"):
+        train_model(tmp_path / "p", tmp_path / "m", quick, method="cam_alone", seed=1)
 
 
 def test_a_method_without_training_is_refused(cohort_folder, quick, tmp_path):

@@ -100,9 +100,11 @@ def case_pixels(case: Case, mips: MipPair) -> dict[Plane, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class PreparedCohort:
-    """Prepared cases in the manifest's order, what failed (case id, error); `digest` and `source` of the manifest."""
+    """Prepared cases in the manifest's order, how their MIPs were made, what failed (case id, error); `digest` and
+    `source` of the manifest."""
 
     cases: tuple[PreparedCase, ...]
+    settings: PrepareSettings
     failures: tuple[tuple[str, PointpetError], ...] = ()
     digest: str = ""
     source: str = "files"
@@ -170,7 +172,7 @@ def prepare_cases(
         }
         write_json(out / INDEX, record)
     loaded = tuple(_prepared_case(out, cohort[case_id], records[case_id]) for case_id in order)
-    return PreparedCohort(loaded, tuple(failures), cohort.digest, cohort.source)
+    return PreparedCohort(loaded, settings, tuple(failures), cohort.digest, cohort.source)
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
@@ -187,7 +189,8 @@ def load_prepared(folder: Path) -> PreparedCohort:
     record = read_json(index)
     records = (read_json(folder / "cases" / f"{case_id}.json") for case_id in record["cases"])
     cases = tuple(_prepared_case(folder, _case_from_annotation(known), known) for known in records)
-    return PreparedCohort(cases, digest=record["cohort_digest"], source=record.get("cohort_source", "files"))
+    settings = PrepareSettings(**record["settings"])
+    return PreparedCohort(cases, settings, digest=record["cohort_digest"], source=record.get("cohort_source", "files"))
 
 
 def read_case_volume(case: Case) -> Volume:

@@ -6,6 +6,7 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pointpet._version import __version__
 from pointpet.core import ConfigError, TrainingError
@@ -48,13 +49,12 @@ def train_model(
         raise ConfigError(
             "PP-TRAIN-METHOD", f"method {method}", "has nothing to train", "Use it in `study`, or choose another method"
         )
-    digest = load_prepared(source).digest if source.is_dir() else read_cohort(source).digest
     asked = {
         "version": __version__,
         "configuration": configuration.as_dict(),
         "method": method,
         "seed": seed,
-        "source": digest,
+        **_source(source),
     }
     from pointpet.learn.together import from_first, joined
 
@@ -106,12 +106,20 @@ def fit_prepared(
         seed=seed,
         classes=prepared.cohort.classes,
         lesion_free=lesion_free_classes(prepared.cohort, configuration),
-        preprocessing=asdict(configuration.preparing),
+        preprocessing=asdict(prepared.settings),
         cohort=training_facts(labelled, source=prepared.source, digest=prepared.digest),
         checkpoint_dir=checkpoint_dir,
         report=report,
     )
     return method.fit(inputs, context), context
+
+
+def _source(source: Path) -> dict[str, Any]:
+    """What is trained on; of a prepared folder also how its MIPs were made, which the configuration does not say."""
+    if not source.is_dir():
+        return {"source": read_cohort(source).digest}
+    known = load_prepared(source)
+    return {"source": known.digest, "prepared": asdict(known.settings)}
 
 
 def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:

@@ -3,7 +3,14 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from pointpet.core import Candidates, ConfigError, Faults, ModelError
-from pointpet.learn.candidate_forest import NO_LESION, CandidateForest, ClickedCandidates, _joined, fit_forest
+from pointpet.learn.candidate_forest import (
+    NO_LESION,
+    CandidateForest,
+    ClickedCandidates,
+    _joined,
+    fit_forest,
+    found_clicks,
+)
 from pointpet.learn.candidate_settings import CandidateSettings
 
 CLASSES = ("lung", "oesophagus")
@@ -90,6 +97,22 @@ def test_the_seed_decides() -> None:
 def test_too_few_clicks_give_no_forest() -> None:
     assert fit_forest(cases(18), QUICK, classes=CLASSES, lesion_free=(), seed=0) is None
     assert fit_forest(cases(20), QUICK, classes=CLASSES, lesion_free=(), seed=0) is not None
+
+
+def test_several_candidates_near_one_click_are_one_lesion() -> None:
+    crowded = [
+        ClickedCandidates(
+            Candidates(
+                np.concatenate([case.candidates.world_mm, case.points_mm + 2]),
+                np.concatenate([case.candidates.features, case.candidates.features[:1]]),
+            ),
+            case.label,
+            np.concatenate([case.points_mm, [[900.0, 900.0, 900.0]]]),
+        )
+        for case in cases(18)
+    ]
+    assert found_clicks(crowded, QUICK.near_mm) == {"lung": 9, "oesophagus": 9}
+    assert fit_forest(crowded, QUICK, classes=CLASSES, lesion_free=(), seed=0) is None
 
 
 def test_with_controls_the_unclicked_places_of_other_cases_are_not_taken_as_healthy() -> None:

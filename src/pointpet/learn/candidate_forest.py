@@ -6,6 +6,7 @@ Shape letters: N candidates, F features, K nodes of all trees, T trees, C classe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,14 +110,15 @@ def fit_forest(
     clicked.
 
     Returns:
-        None where a class with lesions has fewer than `least_clicks` of them: there is too little to learn from.
+        None where a class with lesions has fewer than `least_clicks` clicks that have a candidate near, or where fewer
+        candidates than that are none: there is too little to learn from.
     """
     from sklearn.ensemble import RandomForestClassifier
 
     features, targets = _training_set(cases, settings, classes, lesion_free)
-    lesions = np.bincount(targets, minlength=1 + len(classes))
-    needed = [NO_LESION, *(1 + index for index, name in enumerate(classes) if name not in lesion_free)]
-    if lesions[needed].min() < settings.least_clicks:
+    clicks = found_clicks(cases, settings.near_mm)
+    counts = [int((targets == NO_LESION).sum()), *(clicks[name] for name in classes if name not in lesion_free)]
+    if min(counts) < settings.least_clicks:
         return None
     forest = RandomForestClassifier(
         settings.trees,
@@ -129,6 +131,20 @@ def fit_forest(
     return CandidateForest(_joined(forest, 1 + len(classes)))
 
 
+def found_clicks(cases: Sequence[ClickedCandidates], near_mm: float) -> Counter[str]:
+    """Of each class, how many clicks have at least one candidate within `near_mm`."""
+    found: Counter[str] = Counter()
+    for case in cases:
+        if len(case.points_mm) and len(case.candidates):
+            found[case.label] += int((_distances_mm(case).min(axis=0) <= near_mm).sum())
+    return found
+
+
+def _distances_mm(case: ClickedCandidates) -> NDArray[np.float64]:
+    """(N, number of clicks)."""
+    return np.linalg.norm(case.candidates.world_mm[:, None] - case.points_mm[None], axis=2)
+
+
 def _training_set(
     cases: Sequence[ClickedCandidates], settings: CandidateSettings, classes: Sequence[str], lesion_free: Sequence[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
@@ -139,7 +155,7 @@ def _training_set(
         if case.label in lesion_free:
             is_none[:] = True
         elif len(case.points_mm):
-            away = np.linalg.norm(found.world_mm[:, None] - case.points_mm[None], axis=2).min(axis=1)
+            away = _distances_mm(case).min(axis=1)
             is_lesion = away <= settings.near_mm
             is_none = (away > settings.far_mm) & (len(lesion_free) == 0)
         used = is_lesion | is_none

@@ -21,7 +21,9 @@ class CandidateSettings:
     leaf: int = option(3, "Fewest training candidates in a leaf")
     near_mm: float = option(16.0, "A candidate this near to a click is the lesion")
     far_mm: float = option(50.0, "A candidate farther than this from every click is none; those between are left out")
-    least_clicks: int = option(10, "Fewest training lesions of each class; with fewer the maps stand alone")
+    least_clicks: int = option(
+        10, "Fewest training clicks of each class that have a candidate near; with fewer the maps stand alone"
+    )
     weight: float = option(2.0, "Power of the forest's probability beside the product of the maps")
     class_share: float = option(0.5, "Power of the network's class probability beside the best candidate's")
     sigma_mm: float = option(20.0, "How far a candidate's weight reaches: standard deviation of a Gaussian, mm")

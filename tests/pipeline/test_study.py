@@ -216,6 +216,33 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
     assert all(measured), "the falsified masks must have been read by the evaluation"
 
 
+def test_what_is_prepared_of_a_scan_knows_no_point_label_or_mask(cohort_folder, quick, tmp_path):
+    """Everything a method is given beside the annotation is made before any fold: none of it may follow from it."""
+    table = pd.read_csv(cohort_folder / "cohort.csv").head(2)
+    table["pet"] = [str(cohort_folder / name) for name in table["pet"]]
+    true = table.assign(mask=[str(cohort_folder / name) for name in table["mask"]])
+    volume = read_nifti(cohort_folder / "images" / "C00.nii.gz", Unit.SUVBW)
+    wrong = np.zeros(volume.voxels.shape, bool)
+    wrong[1:3, 1:3, 1:3] = True
+    write_mask(tmp_path / "wrong.nii.gz", Mask(wrong, volume.affine), volume.stored)
+    lied = table.assign(
+        mask=str(tmp_path / "wrong.nii.gz"),
+        label=table["label"].to_numpy()[::-1],
+        **{name: table[name] + 24 for name in ("x_mm", "y_mm", "z_mm")},
+    )
+    bare = table.drop(columns=["x_mm", "y_mm", "z_mm", "mask", "label"])
+    made = {}
+    for name, rows in {"true": true, "lied": lied, "bare": bare}.items():
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+        prepared = prepare_cohort(tmp_path / f"{name}.csv", tmp_path / name, quick.preparing)
+        assert prepared.failures == ()
+        made[name] = digests(tmp_path / name, ".npz")
+    assert {Path(name).name for name in made["true"]} == {
+        f"{case_id}{ending}" for case_id in ("C00", "C01") for ending in (".npz", ".turned.npz", ".candidates.npz")
+    }
+    assert made["true"] == made["lied"] == made["bare"]
+
+
 def falsified(prepared, folder: Path):
     case = prepared.case
     volume = read_nifti(case.pet, Unit.SUVBW)

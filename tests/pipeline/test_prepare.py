@@ -1,15 +1,18 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pointpet.core import ModelError, OutputError
-from pointpet.io.artefacts import read_json
+from pointpet.core import ModelError, OutputError, TrainingError
+from pointpet.io.artefacts import read_json, write_json
 from pointpet.io.pet import sidecar_path
 from pointpet.pipeline import prepare as preparing
 from pointpet.pipeline.check import check_cohort
-from pointpet.pipeline.config import PrepareSettings
+from pointpet.pipeline.config import PrepareSettings, build_configuration
 from pointpet.pipeline.prepare import load_prepared, prepare_cohort
+from pointpet.pipeline.study import lesion_free_classes
+from pointpet.pipeline.train import train_model
 
 SETTINGS = PrepareSettings(pixel_mm=4.0)
 
@@ -79,6 +82,41 @@ def test_a_corrupt_case_is_listed_and_the_others_are_prepared(cohort_folder, tmp
         assert ours.read_bytes() == theirs.read_bytes()
     assert len(clean.cases) == 16
     assert [item["case_id"] for item in read_json(tmp_path / "p" / "prepared.json")["failures"]] == ["C03"]
+
+
+def test_a_prepared_folder_knows_what_failed(cohort_folder, tmp_path):
+    first_two = (cohort_folder / "cohort.csv").read_text().splitlines()[:3]
+    cohort = tmp_path / "cohort"
+    shutil.copytree(cohort_folder, cohort)
+    (cohort / "cohort.csv").write_text("\n".join(first_two) + "\n")
+    (cohort / "images" / "C01.nii.gz").write_bytes(b"not an image")
+    prepared = prepare_cohort(cohort / "cohort.csv", tmp_path / "p", SETTINGS)
+    again = load_prepared(tmp_path / "p")
+    assert [(name, str(error), error.code) for name, error in again.failures] == [
+        (name, str(error), error.code) for name, error in prepared.failures
+    ]
+    for source in (cohort / "cohort.csv", tmp_path / "p"):
+        with pytest.raises(TrainingError, match=r"case C01: cannot be prepared \(1 of 2 cases failed\)"):
+            train_model(source, tmp_path / f"m_{source.stem}", build_configuration({}), method="cam_alone")
+
+
+def test_masks_alone_mark_a_class_in_a_prepared_folder_too(cohort_folder, tmp_path):
+    table = pd.read_csv(cohort_folder / "cohort.csv").head(4)
+    for name in ("pet", "mask"):
+        table[name] = [str(cohort_folder / path) for path in table[name]]
+    table.loc[table["label"] == "lung", ["x_mm", "y_mm", "z_mm"]] = np.nan
+    table.loc[table["label"] == "oesophagus", "mask"] = None
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    prepared = prepare_cohort(tmp_path / "cohort.csv", tmp_path / "p", SETTINGS)
+    for known in (prepared, load_prepared(tmp_path / "p")):
+        assert [case.has_truth for case in known.cases] == [True, False, True, False]
+        assert lesion_free_classes(known, build_configuration({})) == ()
+
+
+def test_a_folder_of_another_format_is_refused(tmp_path):
+    write_json(tmp_path / "prepared.json", {"format_version": 4, "cases": []})
+    with pytest.raises(ModelError, match=r"has format 4, this version reads \d+\. Run `pointpet prepare --overwrite`"):
+        load_prepared(tmp_path)
 
 
 def test_other_settings_need_overwrite(cohort_folder, tmp_path):

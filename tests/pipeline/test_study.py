@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pointpet.core import Cohort, ConfigError, Faults, Mask, OutputError, Unit
+from pointpet.core import ConfigError, Faults, Mask, OutputError, Unit
 from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
 from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.model_folder import read_model
 from pointpet.io.nifti import read_nifti, write_mask
 from pointpet.pipeline import fold as folding
-from pointpet.pipeline.config import build_configuration
+from pointpet.pipeline.config import PrepareSettings, build_configuration
 from pointpet.pipeline.fold import FoldTask, case_folder, model_folder, run_fold
 from pointpet.pipeline.mapping import map_tasks
-from pointpet.pipeline.prepare import prepare_cohort
+from pointpet.pipeline.prepare import PreparedCase, PreparedCohort, prepare_cohort
 from pointpet.pipeline.processes import worker_lost
 from pointpet.pipeline.study import StudyRequest, lesion_free_classes, run_study
 
@@ -163,18 +163,24 @@ def test_lesion_free_classes_must_occur(cohort_folder, tmp_path):
         run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2), tmp_path / "s", configuration)
 
 
-def test_a_class_with_lesions_must_be_left(cohort_folder, tmp_path):
+def as_prepared(cases) -> PreparedCohort:
+    return PreparedCohort(
+        tuple(PreparedCase(case, Path(), case.case_id, has_truth=case.has_truth) for case in cases), PrepareSettings()
+    )
+
+
+def test_a_class_with_lesions_must_be_left(cohort_folder):
     configuration = build_configuration({"study": {"lesion_free": ["oesophagus", "lung"]}})
     text = "study.lesion_free: must leave a class with lesions, got all of them: lung, oesophagus"
     with pytest.raises(ConfigError, match=text):
-        lesion_free_classes(read_cohort(cohort_folder / "cohort.csv"), configuration)
+        lesion_free_classes(as_prepared(read_cohort(cohort_folder / "cohort.csv")), configuration)
 
 
 def test_points_of_unlabelled_cases_make_no_class_free_of_lesions(cohort_folder, quick):
     cases = read_cohort(cohort_folder / "cohort.csv").cases
     bare = [replace(case, mask=None, points_mm=np.zeros((0, 3))) for case in cases[1:]]
-    assert lesion_free_classes(Cohort((replace(cases[0], label=None), *bare)), quick) == ()
-    assert lesion_free_classes(Cohort((cases[0], *bare)), quick) == ("oesophagus",)
+    assert lesion_free_classes(as_prepared([replace(cases[0], label=None), *bare]), quick) == ()
+    assert lesion_free_classes(as_prepared([cases[0], *bare]), quick) == ("oesophagus",)
 
 
 def fold_task(prepared, study: Path, quick) -> FoldTask:

@@ -44,7 +44,7 @@ from pointpet.project.mips import Interpolation
 LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 EMPTY_MASKS = "empty_masks"
 """Fact of a case with ready-made pictures: it names masks, and none of them holds a pixel."""
@@ -60,6 +60,7 @@ class PreparedCase:
         facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
         turned_path: file of the MIPs of the turned patient; None where there are none.
         candidates_path: file of the local maxima of uptake; None or missing for ready-made pictures.
+        has_truth: the manifest gives it a mask, 3D or 2D, also where a prepared folder no longer knows its path.
     """
 
     case: Case
@@ -68,6 +69,7 @@ class PreparedCase:
     facts: Mapping[str, Any] = field(default_factory=dict)
     turned_path: Path | None = None
     candidates_path: Path | None = None
+    has_truth: bool = False
 
     @property
     def has_candidates(self) -> bool:
@@ -168,7 +170,7 @@ def prepare_cases(
             "cohort_digest": cohort.digest,
             "cohort_source": cohort.source,
             "cases": order,
-            "failures": [{"case_id": name, "code": error.code, "message": str(error)} for name, error in failures],
+            "failures": [_failure(name, error) for name, error in failures],
         }
         write_json(out / INDEX, record)
     loaded = tuple(_prepared_case(out, cohort[case_id], records[case_id]) for case_id in order)
@@ -176,10 +178,10 @@ def prepare_cases(
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
-    """Read back a prepared folder without its manifest or images: labels, points and MIPs.
+    """Read back a prepared folder without its manifest or images: labels, points, MIPs, and what failed.
 
     Raises:
-        ModelError: no prepared folder, or an unfinished one.
+        ModelError: no prepared folder, an unfinished one, or one of another version.
     """
     index = folder / INDEX
     if not index.is_file():
@@ -187,10 +189,27 @@ def load_prepared(folder: Path) -> PreparedCohort:
             "PP-PREPARED-MISSING", folder.name, f"holds no {INDEX}", "Give a folder that `pointpet prepare` wrote"
         )
     record = read_json(index)
+    if record.get("format_version") != FORMAT_VERSION:
+        raise ModelError(
+            "PP-PREPARED-VERSION",
+            folder.name,
+            f"has format {record.get('format_version')}, this version reads {FORMAT_VERSION}",
+            "Run `pointpet prepare --overwrite` again",
+        )
     records = (read_json(folder / "cases" / f"{case_id}.json") for case_id in record["cases"])
     cases = tuple(_prepared_case(folder, _case_from_annotation(known), known) for known in records)
     settings = PrepareSettings(**record["settings"])
-    return PreparedCohort(cases, settings, digest=record["cohort_digest"], source=record.get("cohort_source", "files"))
+    failures = tuple(
+        (item["case_id"], PointpetError(item["code"], item["subject"], item["problem"], item["remedy"]))
+        for item in record["failures"]
+    )
+    return PreparedCohort(cases, settings, failures, record["cohort_digest"], record["cohort_source"])
+
+
+def _failure(case_id: str, error: PointpetError) -> dict[str, str]:
+    """What a prepared folder keeps of a case that failed, so that the same error can be raised from it."""
+    parts = {"subject": error.subject, "problem": error.problem, "remedy": error.remedy}
+    return {"case_id": case_id, "code": error.code, "message": str(error), **parts}
 
 
 def read_case_volume(case: Case) -> Volume:
@@ -221,7 +240,7 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[s
     """Project a case, unless that is done already.
 
     Returns:
-        Of its record, what the caller goes on with: `pixel_hash` and `facts`.
+        Of its record, what the caller goes on with: `pixel_hash`, `facts` and the annotation.
     """
     record_path = out / "cases" / f"{case.case_id}.json"
     mips_path = _mips_path(out, case.case_id)
@@ -243,11 +262,12 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[s
         else:
             write_candidates(candidates_path, found.candidates)
         LOG.info("%s: projected", case.case_id)
-    record = {"source_digest": source, "pixel_hash": pixel_hash, "facts": facts, **_annotation(case)}
+    kept = {"pixel_hash": pixel_hash, "facts": facts, **_annotation(case)}
+    record = {"source_digest": source, **kept}
     record["bytes"] = _sizes(mips_path, turned_path, candidates_path)
     if known != record:
         write_json(record_path, record)
-    return {"pixel_hash": pixel_hash, "facts": facts}
+    return kept
 
 
 def _known(record_path: Path) -> dict[str, Any]:
@@ -331,6 +351,7 @@ def _annotation(case: Case) -> dict[str, Any]:
         "case_id": case.case_id,
         "patient_id": case.patient_id,
         "label": case.label,
+        "has_truth": case.has_truth,
         "points_mm": np.asarray(case.points_mm).tolist(),
         "pixel_points": {plane.value: np.asarray(points).tolist() for plane, points in case.pixel_points.items()},
     }
@@ -349,10 +370,10 @@ def _source_digest(case: Case, settings: PrepareSettings) -> str:
 
 
 def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> PreparedCase:
-    facts = dict(record.get("facts", {}))
+    facts, has_truth = dict(record["facts"]), record["has_truth"]
     # Masks without a pixel say what a blank cell says: nothing was found there.
     if facts.pop(EMPTY_MASKS, False):
-        case = replace(case, mip_masks={})
+        case, has_truth = replace(case, mip_masks={}), False
     return PreparedCase(
         case,
         _mips_path(folder, case.case_id),
@@ -360,6 +381,7 @@ def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> Prepa
         facts,
         _turned_path(folder, case.case_id),
         _candidates_path(folder, case.case_id),
+        has_truth,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Cohort, ConfigError, Fold, PointpetError, TrainingError
+from pointpet.core import ConfigError, Fold, PointpetError, TrainingError
 from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort
@@ -88,7 +88,7 @@ def run_study(
         )
         labelled = tuple(case for case in prepared.cases if case.case.label is not None)
         usable = replace(prepared, cases=labelled)
-        lesion_free = lesion_free_classes(usable.cohort, configuration)
+        lesion_free = lesion_free_classes(usable, configuration)
         chosen, left_out = choose_methods(methods, usable, configuration, asked_for=bool(request.methods))
         networks = outcome_networks(chosen, configuration)
         segmenting = tuple(name for name in chosen if name not in {network.name for network in networks})
@@ -188,12 +188,13 @@ def _first_start(out: Path, started: datetime) -> str:
     return read_json(known)["started"]
 
 
-def lesion_free_classes(cohort: Cohort, configuration: Configuration) -> tuple[str, ...]:
+def lesion_free_classes(prepared: PreparedCohort, configuration: Configuration) -> tuple[str, ...]:
     """Classes in which no case has a point or a mask, unless the configuration names them.
 
     Raises:
         ConfigError: it names a class that does not occur, or all of them.
     """
+    cohort = prepared.cohort
     if configuration.study.lesion_free:
         unknown = set(configuration.study.lesion_free) - set(cohort.classes)
         if unknown:
@@ -211,7 +212,7 @@ def lesion_free_classes(cohort: Cohort, configuration: Configuration) -> tuple[s
                 "Name fewer classes",
             )
         return configuration.study.lesion_free
-    marked = {case.label for case in cohort if case.label is not None and (case.has_point or case.has_truth)}
+    marked = {known.case.label for known in prepared.cases if known.case.has_point or known.has_truth} - {None}
     return tuple(name for name in cohort.classes if name not in marked) if marked else ()
 
 

@@ -105,7 +105,7 @@ def fit_prepared(
     context = FitContext(
         seed=seed,
         classes=prepared.cohort.classes,
-        lesion_free=lesion_free_classes(prepared.cohort, configuration),
+        lesion_free=lesion_free_classes(prepared, configuration),
         preprocessing=asdict(prepared.settings),
         cohort=training_facts(labelled, source=prepared.source, digest=prepared.digest),
         checkpoint_dir=checkpoint_dir,
@@ -124,8 +124,9 @@ def _source(source: Path) -> dict[str, Any]:
 
 def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:
     if source.is_dir():
-        return load_prepared(source)
-    prepared = prepare_cohort(source, out / ".prepared", configuration.preparing, overwrite=True, report=report)
+        prepared = load_prepared(source)
+    else:
+        prepared = prepare_cohort(source, out / ".prepared", configuration.preparing, overwrite=True, report=report)
     require_prepared(prepared)
     return prepared
 

@@ -74,6 +74,10 @@ def test_a_forest_survives_its_tensors() -> None:
         (lambda arrays: arrays.update(share=arrays["share"][:, :2]), "has arrays of the shapes"),
         (lambda arrays: arrays.update(root=arrays["root"] + 10**6), "holds root outside 0 to"),
         (lambda arrays: arrays.update(feature=arrays["feature"] + 4), "holds feature outside -1 to 3"),
+        (lambda arrays: arrays.update(left=arrays["left"] * 0 - 1), "asks a feature but lacks a child"),
+        (lambda arrays: arrays.update(right=arrays["right"] * 0 - 1), "asks a feature but lacks a child"),
+        (lambda arrays: arrays.update(threshold=arrays["threshold"] * np.nan), "holds a threshold that is no finite"),
+        (lambda arrays: arrays.update(share=arrays["share"] + np.inf), "holds a share that is no finite number"),
     ],
 )
 def test_damaged_tensors_are_refused(change, text: str) -> None:

@@ -74,7 +74,7 @@ class CandidateForest:
         """Rebuild what `tensors` gave.
 
         Raises:
-            ModelError: an array is missing, of another shape, or points outside.
+            ModelError: an array is missing, of another shape, points outside, or is not finite.
         """
         missing = sorted({*_ARRAYS, "root"} - set(tensors))
         if missing:
@@ -88,6 +88,12 @@ class CandidateForest:
         for name, low, high in bounds:
             if not ((tensors[name] >= low) & (tensors[name] < high)).all():
                 raise _unusable(f"holds {name} outside {low} to {high - 1}")
+        inner = tensors["feature"] >= 0
+        if (tensors["left"][inner] < 0).any() or (tensors["right"][inner] < 0).any():
+            raise _unusable("has a node that asks a feature but lacks a child")
+        for name in ("threshold", "share"):
+            if not np.isfinite(tensors[name]).all():
+                raise _unusable(f"holds a {name} that is no finite number")
         return cls(tensors)
 
 

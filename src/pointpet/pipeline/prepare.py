@@ -27,7 +27,7 @@ from pointpet.core import (
     Volume,
     text_digest,
 )
-from pointpet.image.candidates import find_candidates
+from pointpet.image.candidates import FEATURES, find_candidates
 from pointpet.io.artefacts import lock_folder, read_json, write_json
 from pointpet.io.candidate_files import read_candidates, write_candidates
 from pointpet.io.cohort_csv import read_cohort
@@ -79,7 +79,7 @@ class PreparedCase:
     def candidates(self) -> Candidates:
         """Local maxima of uptake, read from disk."""
         assert self.candidates_path is not None
-        return read_candidates(self.candidates_path)
+        return read_candidates(self.candidates_path, len(FEATURES))
 
     @property
     def mips(self) -> MipPair:

@@ -66,6 +66,34 @@ def test_it_says_what_the_record_knows():
     assert "| input_mm | 6.0 |" in found["Settings"]
 
 
+FOREST = {
+    "settings": {"trees": 40, "near_mm": 16.0},
+    "features": ["log_suv", "depth_share"],
+    "trees": 40,
+    "learned_from": [["no lesion", 512], ["lung", 31], ["oesophagus", 17]],
+}
+
+
+def test_it_says_whether_a_forest_is_part_of_the_model():
+    found = sections(card(cohort=COHORT, candidates=FOREST))
+    assert "| forest of candidates | 40 trees on 2 numbers of each local maximum" in found["Model details"]
+    learned = "| maxima of uptake the forest learned from | no lesion (512), lung (31), oesophagus (17) |"
+    assert learned in found["Training data"]
+    assert learned in sections(card(candidates=FOREST))["Training data"]
+    assert "| candidates.near_mm | 16.0 |" in found["Settings"]
+    without = card(cohort=COHORT)
+    assert "| forest of candidates | none |" in without
+    assert "the forest learned from" not in without
+    assert "candidates." not in sections(without)["Settings"]
+
+
+def test_a_forest_of_an_earlier_version_does_not_say_what_it_learned_from():
+    earlier = {name: FOREST[name] for name in ("settings", "features")}
+    found = sections(card(cohort=COHORT, candidates=earlier))
+    assert f"| maxima of uptake the forest learned from | {NOT_PROVIDED} |" in found["Training data"]
+    assert "a number of trees that is not in the record" in found["Model details"]
+
+
 def test_what_is_not_known_is_said_to_be_so():
     found = sections(card())
     for title in ("Evaluation data", "Training data", "Quantitative analyses"):

@@ -45,11 +45,18 @@ class CandidateForest:
     Args:
         arrays: of all trees joined: `feature`, `threshold`, `left`, `right` (K,), -1 as the feature of a leaf;
             `share` (K, 1 + C); `root` (T,).
+        learned_from: number of training candidates of no lesion, then of each class in its order; none where unknown.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray]) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray], learned_from: Sequence[int] = ()) -> None:
         self._arrays = {name: np.asarray(arrays[name], dtype) for name, dtype in _ARRAYS.items()}
         self._root = np.asarray(arrays["root"], np.int32)
+        self.learned_from = tuple(int(number) for number in learned_from)
+
+    @property
+    def trees(self) -> int:
+        """Number of trees."""
+        return len(self._root)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, 1 + C): no lesion, then each class; a row sums to 1."""
@@ -70,7 +77,9 @@ class CandidateForest:
         return {**self._arrays, "root": self._root}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, NDArray], *, classes: int, features: int) -> CandidateForest:
+    def from_tensors(
+        cls, tensors: Mapping[str, NDArray], *, classes: int, features: int, learned_from: Sequence[int] = ()
+    ) -> CandidateForest:
         """Rebuild what `tensors` gave.
 
         Raises:
@@ -94,7 +103,7 @@ class CandidateForest:
         for name in ("threshold", "share"):
             if not np.isfinite(tensors[name]).all():
                 raise _unusable(f"holds a {name} that is no finite number")
-        return cls(tensors)
+        return cls(tensors, learned_from)
 
 
 def _unusable(problem: str) -> ModelError:
@@ -134,7 +143,8 @@ def fit_forest(
         random_state=seed % 2**32,
     )
     forest.fit(features, targets)
-    return CandidateForest(_joined(forest, 1 + len(classes)))
+    learned_from = np.bincount(targets, minlength=1 + len(classes)).tolist()
+    return CandidateForest(_joined(forest, 1 + len(classes)), learned_from)
 
 
 def found_clicks(cases: Sequence[ClickedCandidates], near_mm: float) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""CAMs alone: the proposed method's network and localisation without the distance loss."""
+"""CAMs alone: the proposed method's network and localisation without what the clicks teach."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pointpet.methods.weak import WeakMethod
 
 
 def build(training: TrainingSettings, localising: LocaliseSettings) -> WeakMethod:
-    """Classification only; everything else as in `proposed`, so that the two differ by the distance loss alone."""
+    """Classification only; everything else as in `proposed`, so that the two differ by what the clicks bring.
+
+    That is the distance loss and, unless `candidates.enabled` is false, the forest of candidates.
+    """
     return WeakMethod(
         "cam_alone",
-        "class label only: the same network without the distance loss",
+        "class label only: the same network, no click: neither distance loss nor candidates",
         replace(training, distance="none"),
         localising,
         candidates=None,

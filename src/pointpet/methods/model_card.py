@@ -33,19 +33,19 @@ def model_card(record: Mapping[str, Any]) -> str:
 
     Args:
         record: `method`, `network` (its record: `classes`, `settings`, `training`, and `task` where it is another),
-            `cohort` and `evaluation` where known, see docs/file-formats.md.
+            `cohort` and `evaluation` where known, `candidates` where a forest is part, see docs/file-formats.md.
     """
     network, cohort = record["network"], record.get("cohort", {})
     notices = ["**Research use only. Not a medical device; not for diagnosis or treatment.**"]
     if cohort.get("source") == "phantom":
         notices.append(f"**{PHANTOM_NOTICE}**")
     bodies = (
-        _details(record["method"], network, cohort),
+        _details(record, cohort),
         _intended_use(network, cohort),
         _factors(cohort),
         METRICS,
         _evaluation_data(record.get("evaluation")),
-        _training_data(cohort),
+        _training_data(cohort, record.get("candidates")),
         _analyses(record.get("evaluation"), network),
         ETHICS,
         _caveats(cohort),
@@ -53,6 +53,8 @@ def model_card(record: Mapping[str, Any]) -> str:
     parts = [f"# Model card: {record['method']}", *notices]
     parts += [f"## {title}\n\n{body}" for title, body in zip(SECTIONS, bodies, strict=True)]
     chosen = {**network.get("training_settings", {}), **network.get("settings", {})}
+    forest = record.get("candidates", {}).get("settings", {})
+    chosen |= {f"candidates.{name}": value for name, value in forest.items()}
     parts.append("## Settings\n\n" + _table(("Setting", "Value"), sorted(chosen.items())))
     return "\n\n".join(parts) + "\n"
 
@@ -68,19 +70,31 @@ ETHICS = """- Trained from scans of patients, or of phantoms, as stated above; t
 - A wrong class or a missed lesion harms whoever relies on it: a physician must look at each result."""
 
 
-def _details(method: str, network: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
+def _details(record: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
+    network: Mapping[str, Any] = record["network"]
     training = network.get("training", {})
     facts = {"task": network.get("task", TASK), "architecture": network.get("architecture", NOT_PROVIDED)}
     facts |= {"classes": ", ".join(network.get("classes", []))}
     facts |= {name: value for name, value in sorted(training.items()) if not isinstance(value, list | dict)}
+    facts |= {"forest of candidates": _forest(record.get("candidates"))}
     facts |= {
         "trained on": cohort.get("trained_on", NOT_PROVIDED),
         "pointpet": __version__,
-        "method": f"{method}, after {PAPER}",
+        "method": f"{record['method']}, after {PAPER}",
     }
     facts |= {"licence": "of the weights: that of whoever trained them; of pointpet: Apache-2.0"}
     facts |= {"questions": "to whoever trained it; on the program: see CONTRIBUTING.md of pointpet"}
     return _table(("Fact", "Value"), facts.items())
+
+
+def _forest(candidates: Mapping[str, Any] | None) -> str:
+    if candidates is None:
+        return "none"
+    trees = f"{candidates['trees']} trees" if "trees" in candidates else "a number of trees that is not in the record"
+    return (
+        f"{trees} on {len(candidates['features'])} numbers of each local maximum of uptake, learned from the training "
+        "clicks; class and place follow from network and forest together"
+    )
 
 
 def _intended_use(network: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
@@ -120,9 +134,11 @@ def _evaluation_data(evaluation: Mapping[str, Any] | None) -> str:
     return f"{evaluation['data']}\n\nCommand: `{evaluation['command']}`"
 
 
-def _training_data(cohort: Mapping[str, Any]) -> str:
+def _training_data(cohort: Mapping[str, Any], candidates: Mapping[str, Any] | None) -> str:
+    counted = [f"{name} ({number})" for name, number in (candidates or {}).get("learned_from", ())]
+    of_forest = [("maxima of uptake the forest learned from", ", ".join(counted) or NOT_PROVIDED)] if candidates else []
     if not cohort:
-        return NOT_PROVIDED
+        return "\n\n".join([NOT_PROVIDED, *([_table(("Fact", "Value"), of_forest)] if of_forest else [])])
     rows = [
         ("source", "digital phantoms" if cohort["source"] == "phantom" else "image files"),
         ("cases", cohort["cases"]),
@@ -130,6 +146,7 @@ def _training_data(cohort: Mapping[str, Any]) -> str:
         ("by class", _counts(cohort["by_label"])),
         ("cases with a point", cohort["pointed"]),
         ("manifest (SHA-256)", cohort["digest"] or NOT_PROVIDED),
+        *of_forest,
     ]
     return _table(("Fact", "Value"), rows)
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FOREST = "candidates."
 """Start of the names of the forest's arrays among a model's tensors."""
 
+NO_LESION_NAME = "no lesion"
+"""Of the forest's first column, in model.json and on the card."""
+
 NO_PIXELS: Mapping[Plane, np.ndarray] = {}
 
 
@@ -261,7 +264,8 @@ def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) ->
         raise ValueError("other features of candidates")
     arrays = {name.removeprefix(FOREST): array for name, array in tensors.items() if name.startswith(FOREST)}
     classes = len(record["network"]["classes"])
-    forest = CandidateForest.from_tensors(arrays, classes=classes, features=len(FEATURES))
+    numbers = [number for _, number in kept.get("learned_from", ())]
+    forest = CandidateForest.from_tensors(arrays, classes=classes, features=len(FEATURES), learned_from=numbers)
     return FittedForest(forest, CandidateSettings(**kept["settings"]))
 
 
@@ -313,8 +317,9 @@ class FittedWeakMethod:
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Parameters, epochs, seconds, losses by epoch."""
-        return self.network.record.get("training", {})
+        """Parameters, epochs, seconds, losses by epoch; `forest_trees` of the forest of candidates, 0 without one."""
+        trees = 0 if self.forest is None else self.forest.forest.trees
+        return {**self.network.record.get("training", {}), "forest_trees": trees}
 
     def predict(self, case: CaseInput) -> Prediction:
         """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""
@@ -412,6 +417,14 @@ def store(
     record = {"method": method, "network": network.record, "localise": asdict(localising), **context}
     tensors = network.tensors()
     if forest is not None:
-        record["candidates"] = {"settings": asdict(forest.settings), "features": list(FEATURES)}
+        record["candidates"] = _forest_record(forest, network.record["classes"])
         tensors |= {FOREST + name: array for name, array in forest.forest.tensors().items()}
     write_model(folder, tensors, record, model_card(record))
+
+
+def _forest_record(fitted: FittedForest, classes: Sequence[str]) -> dict[str, Any]:
+    """What model.json says of the forest. `learned_from` is in the order of the columns of its answer."""
+    record = {"settings": asdict(fitted.settings), "features": list(FEATURES), "trees": fitted.forest.trees}
+    counts = fitted.forest.learned_from
+    named = zip((NO_LESION_NAME, *classes), counts, strict=True) if counts else ()
+    return {**record, "learned_from": [[name, number] for name, number in named]}

@@ -307,4 +307,6 @@ def _method_record(out: Path, name: str, configuration: Configuration, folds: tu
         record["parameters"] = training.get("parameters")
         record["train_seconds"].append(training.get("seconds"))
         record["epochs"].append(training.get("epochs"))
+        if "forest_trees" in training:
+            record.setdefault("forest_trees", []).append(training["forest_trees"])
     return record

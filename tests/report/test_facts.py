@@ -5,9 +5,11 @@ import pytest
 
 from pointpet.pipeline.config import Configuration
 from pointpet.report import facts as report_facts
+from pointpet.report import model_facts
 from pointpet.report.facts import study_facts
 from pointpet.report.latex import escaped, latex_table, latex_tables
 from pointpet.report.methods_text import REFERENCES, TOPICS, methods_paragraphs, uncited
+from pointpet.report.model_facts import ForestUse, forest_use, gained_by
 from pointpet.report.reporting_checklists import NOT_PROVIDED, checklist_topics, fill_checklists
 from pointpet.report.study_folder import Study, read_study
 
@@ -32,7 +34,71 @@ def test_sentences_come_from_the_runs_own_settings(configured, facts):
     changed = {**config, "training": {**config["training"], "batch_size": 12, "validation_share": 0, "epochs": 7}}
     other = study_facts(replace(configured, record={**configured.record, "config": changed}))
     assert "batches of 12 views, up to 7 epochs" in other["training"]
-    assert other["selection"] == "The last epoch was taken."
+    assert other["selection"].startswith("The last epoch was taken.")
+
+
+def with_trees(study: Study, forests: list[int], *, lesion_free: tuple[str, ...] = (), **candidates: object) -> Study:
+    """`study` as if its proposed method had such forests, a fold each."""
+    config = study.record["config"]
+    methods = [
+        {**method, "forest_trees": forests} if method["name"] == "proposed" else method
+        for method in study.record["methods"]
+    ]
+    settings = {**config, "candidates": {**config["candidates"], **candidates}}
+    record = {**study.record, "methods": methods, "config": settings, "lesion_free": list(lesion_free)}
+    return replace(study, record=record)
+
+
+def test_the_forest_is_described_as_the_run_used_it(configured):
+    found = study_facts(with_trees(configured, [250] * 5, trees=250, near_mm=12.0, class_share=0.25, sigma_mm=15.0))
+    model = found["model"]
+    assert "a random forest [breiman] of 250 trees" in model
+    assert "the local maxima of uptake of a scan, the 120 most conspicuous, each described by 21 numbers" in model
+    assert "within 12 mm of a click was taken as a lesion of the case's class, one farther than 50 mm" in model
+    assert "+ 0.5 log SUV + 2 log p plus 0.25 times the logarithm of the network's class probability" in model
+    assert "standard deviation 15 mm" in model
+    assert "too few clicks" not in model
+    assert "Proposed 91,000 parameters beside the forest's 250 trees" in model
+    assert "No ensemble of networks" in found["ensembling"]
+    assert "an ensemble of 250 trees" in found["ensembling"]
+    assert "The forest learns from all training patients" in found["selection"]
+    assert "weighted by the forest's candidates" in found["explainability"]
+    assert "[breiman]" not in " ".join(methods_paragraphs(found)[0])
+
+
+def test_folds_without_a_forest_are_counted(configured):
+    assert (
+        "In 2 of 5 folds there were too few clicks for it."
+        in study_facts(with_trees(configured, [300, 0, 300, 0, 300]))["model"]
+    )
+
+
+def test_with_controls_the_network_alone_names_the_class(configured):
+    model = study_facts(with_trees(configured, [300] * 5, lesion_free=("control",)))["model"]
+    assert "those of cases of the class control as none, and all others were left out" in model
+    assert "The class is the network's." in model
+    assert "softmax" not in model
+
+
+@pytest.mark.parametrize(("trees", "candidates"), [([0] * 5, {}), ([300] * 5, {"enabled": False})])
+def test_without_a_forest_nothing_is_said_of_one(configured, trees, candidates):
+    study = with_trees(configured, trees, **candidates)
+    found = study_facts(study)
+    assert "forest" not in found["model"] + found["selection"] + found["explainability"]
+    assert found["ensembling"].startswith("No ensemble: one model a fold")
+    assert gained_by(study) == "the distance loss brings"
+
+
+def test_a_study_that_does_not_say_which_folds_have_a_forest_is_taken_at_its_settings(configured, study_template):
+    def changed(**record: object) -> Study:
+        return replace(configured, record={**configured.record, **record})
+
+    assert forest_use(configured) == ForestUse(trees=300, with_forest=5, folds=5)
+    assert gained_by(configured) == "the clicks bring, through the distance loss and through the forest of candidates"
+    cohort, config = configured.record["cohort"], configured.record["config"]
+    assert forest_use(changed(cohort={**cohort, "pictures": cohort["cases"]})) is None
+    assert forest_use(changed(config={**config, "localise": {**config["localise"], "agree": False}})) is None
+    assert forest_use(read_study(study_template)) is None
 
 
 def test_what_a_run_cannot_know_is_absent(study_template, facts):
@@ -49,7 +115,7 @@ def test_what_a_run_cannot_know_is_absent(study_template, facts):
 
 def test_every_topic_is_known_to_somebody(facts):
     asked = checklist_topics() | {topic for group in TOPICS for topic in group}
-    source = inspect.getsource(report_facts)
+    source = inspect.getsource(report_facts) + inspect.getsource(model_facts)
     assert [topic for topic in asked if f'"{topic}"' not in source] == []
     assert set(facts) <= asked
 

@@ -6,16 +6,12 @@ A topic that the run knows nothing of is absent: it is then "not provided", neve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pointpet.report.headline import answer_sentences, is_phantom, reference_method
+from pointpet.report.model_facts import model_facts, section, trained
 from pointpet.report.study_folder import Study, numbers
-from pointpet.report.wording import MODEL_TITLES, listing, method_title, percent
+from pointpet.report.wording import MODEL_TITLES, listing, method_title
 
-_TRAINING_KEYS = {
-    *("epochs", "validation_share", "input_mm", "cam_stride", "distance", "distance_weight"),
-    *("learning_rate", "batch_size"),
-}
 _OUTCOME_KEYS = {"max_correlation", "max_features", "events_per_feature", "model", "inner_folds"}
 _RADIOMICS_KEYS = {"spacing_mm", "interpolation", "bin_suv"}
 """Settings that the sentences need; a study of another version may lack one."""
@@ -24,17 +20,9 @@ _RADIOMICS_KEYS = {"spacing_mm", "interpolation", "bin_suv"}
 def study_facts(study: Study) -> dict[str, str]:
     """Topic (as the checklists name it) to sentence, with references as `[key]`."""
     facts: dict[str, str] = {}
-    for part in (_data, _imaging, _split, _models, _evaluation, _outcomes, _radiomics, _results, _access):
+    for part in (_data, _imaging, _split, model_facts, _evaluation, _outcomes, _radiomics, _results, _access):
         facts |= part(study)
     return {topic: sentence for topic, sentence in facts.items() if sentence}
-
-
-def _section(study: Study, name: str) -> Mapping[str, Any]:
-    return study.record.get("config", {}).get(name) or {}
-
-
-def _trained(study: Study) -> list[Mapping[str, Any]]:
-    return [method for method in study.record["methods"] if method.get("parameters")]
 
 
 def _data(study: Study) -> dict[str, str]:
@@ -84,7 +72,7 @@ def _annotation(study: Study) -> str:
 
 
 def _imaging(study: Study) -> dict[str, str]:
-    prepare, training = _section(study, "prepare"), _section(study, "training")
+    prepare, training = section(study, "prepare"), section(study, "training")
     if not {"pixel_mm", "interpolation"} <= set(prepare) or "suv_ceiling" not in training:
         return {}
     flow = study.record.get("flow", {}).get("acquisition", {})
@@ -124,49 +112,6 @@ def _split(study: Study) -> dict[str, str]:
     }
 
 
-def _models(study: Study) -> dict[str, str]:
-    training, names = _section(study, "training"), {method["name"] for method in _trained(study)}
-    if not names or not set(training) >= _TRAINING_KEYS:
-        return {}
-    sizes = listing([f"{method_title(m['name'])} {m['parameters']:,} parameters" for m in _trained(study)])
-    epochs = "as many epochs as its batches ask" if not training["epochs"] else f"up to {training['epochs']} epochs"
-    share = training["validation_share"]
-    joint = {"proposed", "cam_alone"} & names
-    weak = (
-        "An eight-layer convolutional network with global average pooling sees each view at "
-        f"{training['input_mm']:g} mm; its class activation maps [zhou] have cells of "
-        f"{training['input_mm'] * training['cam_stride']:g} mm. "
-        if joint
-        else ""
-    )
-    distance = (
-        f"The proposed method adds to the classification loss a distance loss (reading “{training['distance']}”, "
-        "weight "
-        f"{training['distance_weight']:g}) that draws the map of the true class to the one point [amyar]; both "
-        "maps meet "
-        "in 3D. "
-        if "proposed" in names
-        else ""
-    )
-    unet = "The U-Net [ronneberger] is trained on the true masks. " if "unet" in names else ""
-    return {
-        "model": f"{weak}{distance}{unet}Sizes: {sizes}.",
-        "initialisation": f"Random from the seed ({study.record['seed']}); nothing was pre-trained.",
-        "training": f"Training: AdamW with a one-cycle learning rate up to {training['learning_rate']:g}, batches of "
-        f"{training['batch_size']} views, {epochs}; augmentation by turning, mirroring, shift, scale and intensity.",
-        "selection": f"The epoch was chosen by the lowest validation criterion on {percent(share)} of the training "
-        "patients."
-        if share
-        else "The last epoch was taken.",
-        "ensembling": "No ensemble: one model a fold and method; the class scores of both views are averaged.",
-        "segmentation": "Automatic, by each method from the scan alone, unless its test input says otherwise.",
-        "explainability": "The class activation maps are the explanation; whether their peak lies on the tumour is "
-        "measured."
-        if joint
-        else "",
-    }
-
-
 def _evaluation(study: Study) -> dict[str, str]:
     compared = len(study.comparisons) > 0
     budget = len(study.optional("annotation_budget")) > 0
@@ -196,7 +141,7 @@ def _evaluation(study: Study) -> dict[str, str]:
 
 
 def _outcomes(study: Study) -> dict[str, str]:
-    settings, outcome = _section(study, "outcome"), study.record.get("outcome", {})
+    settings, outcome = section(study, "outcome"), study.record.get("outcome", {})
     if not len(study.optional("outcome")) or not set(settings) >= _OUTCOME_KEYS:
         return {}
     asked = [q for q in outcome.get("questions", ()) if q["endpoint"] and not q["reason"]]
@@ -229,7 +174,7 @@ def _outcomes(study: Study) -> dict[str, str]:
 
 
 def _radiomics(study: Study) -> dict[str, str]:
-    settings = _section(study, "radiomics")
+    settings = section(study, "radiomics")
     if not len(study.optional("outcome")) or not set(settings) >= _RADIOMICS_KEYS:
         return {}
     spacing = settings["spacing_mm"]
@@ -290,10 +235,10 @@ def _access(study: Study) -> dict[str, str]:
         "gives the "
         "same study.",
         "availability": "The software is free (Apache-2.0); models of every fold lie in the study's folder.",
-        "model_files": "models/METHOD/fold_K: weights, record and model card." if _trained(study) else "",
+        "model_files": "models/METHOD/fold_K: weights, record and model card." if trained(study) else "",
         "specification": "models/METHOD/fold_K holds every network; tables/outcome_folds.csv the features of every "
         "outcome model."
-        if _trained(study)
+        if trained(study)
         else "",
         "checklists": "This report fills CLAIM, TRIPOD+AI and CLEAR as far as the run knows.",
     }

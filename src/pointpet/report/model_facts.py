@@ -1,0 +1,173 @@
+"""What a run knows of its models: networks, the forest of candidates, how they were trained, a sentence a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pointpet.image.candidates import FEATURES, KEPT
+from pointpet.localise.candidates import LEAST
+from pointpet.report.headline import is_flat
+from pointpet.report.study_folder import Study
+from pointpet.report.wording import listing, method_title, percent
+
+_TRAINING_KEYS = {
+    *("epochs", "validation_share", "input_mm", "cam_stride", "distance", "distance_weight"),
+    *("learning_rate", "batch_size"),
+}
+_FOREST_KEYS = {"enabled", "trees", "near_mm", "far_mm", "weight", "class_share", "sigma_mm"}
+"""Settings that the sentences need; a study of another version may lack one."""
+
+
+def section(study: Study, name: str) -> Mapping[str, Any]:
+    """A part of the run's configuration; empty where there is none."""
+    return study.record.get("config", {}).get(name) or {}
+
+
+def trained(study: Study) -> list[Mapping[str, Any]]:
+    """Records of the methods that have parameters."""
+    return [method for method in study.record["methods"] if method.get("parameters")]
+
+
+@dataclass(frozen=True)
+class ForestUse:
+    """The proposed method's forest of candidates, as a run used it.
+
+    Args:
+        trees: of a fold's forest. with_forest, folds: folds that have one, and all that were trained.
+    """
+
+    trees: int
+    with_forest: int
+    folds: int
+
+
+def forest_use(study: Study) -> ForestUse | None:
+    """None where the proposed method worked by its network alone.
+
+    A study that does not say which folds have a forest is taken at its settings.
+    """
+    proposed = next((method for method in trained(study) if method["name"] == "proposed"), None)
+    settings = section(study, "candidates")
+    if proposed is None or not settings.get("enabled"):
+        return None
+    counts = proposed.get("forest_trees")
+    if counts is None:
+        fitted = not is_flat(study) and section(study, "localise").get("agree", False)
+        counts = [settings["trees"] if fitted else 0] * study.record["folds"]
+    found = [count for count in counts if count]
+    return ForestUse(max(found), len(found), len(counts)) if found else None
+
+
+def gained_by(study: Study) -> str:
+    """What the proposed method has over CAMs alone, as a clause."""
+    if forest_use(study) is None:
+        return "the distance loss brings"
+    return "the clicks bring, through the distance loss and through the forest of candidates"
+
+
+def model_facts(study: Study) -> dict[str, str]:
+    """Topic to sentence, as `study_facts` gives them."""
+    training, names = section(study, "training"), {method["name"] for method in trained(study)}
+    if not names or not set(training) >= _TRAINING_KEYS:
+        return {}
+    forest = forest_use(study)
+    epochs = "as many epochs as its batches ask" if not training["epochs"] else f"up to {training['epochs']} epochs"
+    share = training["validation_share"]
+    selection = (
+        f"The epoch was chosen by the lowest validation criterion on {percent(share)} of the training patients."
+        if share
+        else "The last epoch was taken."
+    )
+    return {
+        "model": f"{_networks(study, names)}{_forest(study, forest)}Sizes: {_sizes(study, forest)}.",
+        "initialisation": f"Random from the seed ({study.record['seed']}); nothing was pre-trained.",
+        "training": f"Training: AdamW with a one-cycle learning rate up to {training['learning_rate']:g}, batches of "
+        f"{training['batch_size']} views, {epochs}; augmentation by turning, mirroring, shift, scale and intensity.",
+        "selection": selection
+        + (" The forest learns from all training patients; nothing about it is chosen." if forest else ""),
+        "ensembling": _ensembling(forest),
+        "segmentation": "Automatic, by each method from the scan alone, unless its test input says otherwise.",
+        "explainability": _explained(forest) if {"proposed", "cam_alone"} & names else "",
+    }
+
+
+def _networks(study: Study, names: set[str]) -> str:
+    training = section(study, "training")
+    weak = (
+        "An eight-layer convolutional network with global average pooling sees each view at "
+        f"{training['input_mm']:g} mm; its class activation maps [zhou] have cells of "
+        f"{training['input_mm'] * training['cam_stride']:g} mm. "
+        if {"proposed", "cam_alone"} & names
+        else ""
+    )
+    distance = (
+        f"The proposed method adds to the classification loss a distance loss (reading “{training['distance']}”, "
+        f"weight {training['distance_weight']:g}) that draws the map of the true class to the one point [amyar]; both "
+        "maps meet in 3D. "
+        if "proposed" in names
+        else ""
+    )
+    unet = "The U-Net [ronneberger] is trained on the true masks. " if "unet" in names else ""
+    return f"{weak}{distance}{unet}"
+
+
+def _forest(study: Study, forest: ForestUse | None) -> str:
+    """What the forest sees, what it learns from, and how class and place follow from network and forest."""
+    settings = section(study, "candidates")
+    if forest is None or not set(settings) >= _FOREST_KEYS:
+        return ""
+    free = listing(sorted(study.record.get("lesion_free", [])))
+    near = f"a maximum within {settings['near_mm']:g} mm of a click was taken as a lesion of the case's class"
+    far = (
+        f"those of cases of the class {free} as none, and all others were left out"
+        if free
+        else f"one farther than {settings['far_mm']:g} mm from every click as none, and those between were left out"
+    )
+    missing = forest.folds - forest.with_forest
+    part = f" In {missing} of {forest.folds} folds there were too few clicks for it." if missing else ""
+    return (
+        f"Beside the network the proposed method has a random forest [breiman] of {forest.trees} trees. Its input are "
+        f"the local maxima of uptake of a scan, the {KEPT} most conspicuous, each described by {len(FEATURES)} numbers "
+        "on its uptake, size, surroundings and place; it learns from the same clicks: "
+        f"{near}, {far}.{part} {_class_rule(study, bool(free))} Where the views are made to agree, voxels are weighted "
+        f"by (p / max p)^{settings['weight']:g} of the maxima near them (Gaussian, standard deviation "
+        f"{settings['sigma_mm']:g} mm), p being the forest's probability of the class. "
+    )
+
+
+def _class_rule(study: Study, has_controls: bool) -> str:
+    if has_controls:
+        return "The class is the network's."
+    settings, power = section(study, "candidates"), section(study, "localise").get("uptake_power", 0.0)
+    uptake = f" + {power:g} log SUV" if power else ""
+    return (
+        "The class probabilities are the softmax, over classes, of the best maximum's log M_coronal + log M_sagittal"
+        f"{uptake} + {settings['weight']:g} log p plus {settings['class_share']:g} times the logarithm of the "
+        f"network's class probability, M being the class's activation maps ({LEAST:g} added before these logarithms)."
+    )
+
+
+def _sizes(study: Study, forest: ForestUse | None) -> str:
+    return listing(
+        [
+            f"{method_title(method['name'])} {method['parameters']:,} parameters"
+            + (f" beside the forest's {forest.trees} trees" if forest and method["name"] == "proposed" else "")
+            for method in trained(study)
+        ]
+    )
+
+
+def _ensembling(forest: ForestUse | None) -> str:
+    if forest is None:
+        return "No ensemble: one model a fold and method; the class scores of both views are averaged."
+    return (
+        "No ensemble of networks: one network a fold and method, whose class scores of both views are averaged; in the "
+        f"proposed method it is combined with a random forest, an ensemble of {forest.trees} trees."
+    )
+
+
+def _explained(forest: ForestUse | None) -> str:
+    plain = "The class activation maps are the explanation; whether their peak lies on the tumour is measured."
+    return plain + (" Those of the proposed method are weighted by the forest's candidates." if forest else "")

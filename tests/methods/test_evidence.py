@@ -1,0 +1,232 @@
+"""Network and candidates together, from arrays whose answer is known."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+
+from pointpet.core import ActivationMap, Candidates, MipPair, Plane, Unit, Volume
+from pointpet.image.candidates import FEATURES
+from pointpet.io.artefacts import read_json
+from pointpet.learn import TrainedNetwork, TrainingSettings
+from pointpet.learn.activation import Activation
+from pointpet.learn.candidate_forest import CandidateForest, ClickedCandidates, fit_forest
+from pointpet.learn.candidate_settings import CandidateSettings
+from pointpet.learn.network import ViewNetworks
+from pointpet.learn.onnx_export import onnx_graph
+from pointpet.learn.onnx_network import OnnxNetwork
+from pointpet.localise.agreement import agreed_maps
+from pointpet.localise.candidates import LEAST, WeightedCandidates
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.base import CaseInput, FitContext
+from pointpet.methods.evidence import with_candidates
+from pointpet.methods.proposed import build
+from pointpet.methods.weak import FittedForest, FittedWeakMethod, read_stored
+from pointpet.project import project
+
+SUV, DEPTH = FEATURES.index("log_suv"), FEATURES.index("depth_share")
+PLACES = np.array([[20.0, 20.0, 20.0], [60.0, 40.0, 20.0]])
+
+
+def stump(below: tuple[float, ...], above: tuple[float, ...]) -> CandidateForest:
+    """One tree that asks whether a candidate's depth is over a half."""
+    return CandidateForest(
+        {
+            "feature": np.array([DEPTH, -1, -1]),
+            "threshold": np.array([0.5, 0, 0]),
+            "left": np.array([1, -1, -1]),
+            "right": np.array([2, -1, -1]),
+            "share": np.array([below, below, above]),
+            "root": np.array([0]),
+        }
+    )
+
+
+def two_candidates(suv: tuple[float, float] = (1.0, 1.0)) -> Candidates:
+    features = np.zeros((2, len(FEATURES)), np.float32)
+    features[:, SUV] = np.log(suv)
+    features[:, DEPTH] = 0.2, 0.8
+    return Candidates(PLACES, features)
+
+
+def views(label: str, values: tuple[float, float]) -> dict[Plane, ActivationMap]:
+    """Maps of 4 mm cells that hold `values` at the two places."""
+    found = {}
+    for plane in Plane:
+        cells = np.zeros((20, 20), np.float32)
+        for place, value in zip(PLACES, values, strict=True):
+            cells[round(place[plane.axis] / 4), round(place[2] / 4)] = value
+        found[plane] = ActivationMap(cells, plane, label, 4.0, np.zeros(3))
+    return found
+
+
+def activation(probabilities: Mapping[str, float]) -> Activation:
+    """Every class's maps know both places alike."""
+    maps = {name: views(name, (0.5, 0.5)) for name in probabilities}
+    return Activation(probabilities, maps[max(probabilities, key=probabilities.__getitem__)], maps)
+
+
+def asked(forest: CandidateForest, network: Mapping[str, float], *, suv=(1.0, 1.0), lesion_free=(), **settings):
+    return with_candidates(
+        activation(network),
+        two_candidates(suv),
+        forest,
+        CandidateSettings(**settings),
+        uptake_power=0.5,
+        lesion_free=lesion_free,
+    )
+
+
+def test_the_better_candidate_names_the_class_of_two_and_the_maps_follow():
+    forest = stump((0.4, 0.6, 0.0), (0.1, 0.0, 0.9))
+    evidence = asked(forest, {"lung": 0.6, "oesophagus": 0.4})
+    assert evidence.predicted == "oesophagus"
+    odds = ((0.9 + LEAST) / (0.6 + LEAST)) ** 2 * np.sqrt((0.4 + LEAST) / (0.6 + LEAST))
+    found = evidence.probabilities
+    assert found["oesophagus"] / found["lung"] == pytest.approx(odds, rel=1e-5)
+    assert {activation.class_name for activation in evidence.maps.values()} == {"oesophagus"}
+    assert evidence.candidates is not None
+    np.testing.assert_allclose(evidence.candidates.weights, [0.0, 1.0])
+    np.testing.assert_array_equal(evidence.candidates.world_mm, PLACES)
+
+
+def test_a_candidate_of_more_uptake_speaks_louder():
+    forest = stump((0.3, 0.7, 0.0), (0.3, 0.0, 0.7))
+    evidence = asked(forest, {"lung": 0.5, "oesophagus": 0.5}, suv=(16.0, 4.0))
+    assert evidence.probabilities["lung"] == pytest.approx(2 / 3, rel=1e-5)
+
+
+def test_of_three_classes_each_is_as_probable_as_its_best_candidate():
+    forest = stump((0.2, 0.5, 0.3, 0.0), (0.1, 0.1, 0.0, 0.8))
+    evidence = asked(forest, dict.fromkeys(("a", "b", "c"), 1 / 3))
+    best = (np.array([0.5, 0.3, 0.8]) + LEAST) ** 2
+    np.testing.assert_allclose(list(evidence.probabilities.values()), best / best.sum(), rtol=1e-5)
+    assert evidence.predicted == "c"
+    assert evidence.candidates is not None
+    np.testing.assert_allclose(evidence.candidates.weights, [0.0, 1.0])
+
+
+def test_with_a_class_free_of_lesions_the_networks_class_stands_and_the_maps_are_of_a_class_with_lesions():
+    network = {"control": 0.7, "lung": 0.1, "oesophagus": 0.2}
+    evidence = asked(stump((0.1, 0.0, 0.9, 0.0), (0.6, 0.0, 0.1, 0.3)), network, lesion_free=("control",))
+    assert evidence.probabilities == pytest.approx(network)
+    assert evidence.predicted == "control"
+    assert {activation.class_name for activation in evidence.maps.values()} == {"oesophagus"}
+    assert evidence.candidates is not None
+    np.testing.assert_allclose(evidence.candidates.weights, [0.0, 1.0])
+
+
+@pytest.mark.parametrize(("class_share", "named"), [(0.0, "oesophagus"), (1.0, "lung")])
+def test_the_networks_word_counts_as_much_as_its_share_says(class_share: float, named: str):
+    forest = stump((0.4, 0.6, 0.0), (0.1, 0.0, 0.9))
+    evidence = asked(forest, {"lung": 0.9, "oesophagus": 0.1}, class_share=class_share)
+    assert evidence.predicted == named
+    other = asked(forest, {"lung": 0.1, "oesophagus": 0.9}, class_share=class_share)
+    assert (other.probabilities == pytest.approx(evidence.probabilities)) == (class_share == 0)
+
+
+def test_maps_are_made_to_agree_on_the_candidate_that_weighs_more():
+    voxels = np.ones((20, 20, 20), np.float32)
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    volume = Volume(voxels, affine, Unit.SUVBW)
+    mips = project(volume, pixel_mm=4.0)
+    given = {
+        plane: ActivationMap(found.values, plane, "lung", 4.0, mips.origin_mm)
+        for plane, found in views("lung", (1.0, 0.8)).items()
+    }
+    settings = LocaliseSettings(uptake_power=0.0)
+    first, second = ({plane: (round(p[plane.axis] / 4), round(p[2] / 4)) for plane in Plane} for p in PLACES)
+    plain = agreed_maps(volume, given, settings)
+    assert {plane: found.peak_cell for plane, found in plain.items()} == first
+    weighted = agreed_maps(volume, given, settings, candidates=WeightedCandidates(PLACES, np.array([0.25, 1.0]), 8.0))
+    assert {plane: found.peak_cell for plane, found in weighted.items()} == second
+    # The first place keeps 1 * 1 * 0.25, the second 0.8 * 0.8; a map is the root of the share of the highest.
+    kept = weighted[Plane.CORONAL].values[first[Plane.CORONAL]]
+    assert kept == pytest.approx(np.sqrt(0.25 / 0.64), rel=1e-4)
+
+
+def clicked(index: int, label: str) -> ClickedCandidates:
+    random = np.random.default_rng(index)
+    features = random.normal(0, 1, (20, len(FEATURES))).astype(np.float32)
+    features[0, :2] = 6.0, 4.0 if label == "lung" else -4.0
+    places = random.uniform(0, 400, (20, 3))
+    return ClickedCandidates(Candidates(places, features), label, places[:1])
+
+
+def training_case(index: int, label: str) -> CaseInput:
+    case = clicked(index, label)
+    pixels = np.full((24, 24), 1.0, np.float32)
+    pixels[4:7, 5 + 8 * (label == "lung")] = 9.0
+    return CaseInput(
+        case_id=f"C{index}",
+        patient_id=f"P{index}",
+        mips=MipPair(pixels, pixels, 8.0, np.zeros(3)),
+        load_candidates=lambda: case.candidates,
+        label=label,
+        points_mm=case.points_mm,
+        pixels={plane: np.array([[5.0, 5.0]]) for plane in Plane},
+    )
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path):
+    training = TrainingSettings(
+        epochs=1, input_mm=8.0, cam_stride=4, widths=(4,) * 8, validation_share=0, threads=1, batch_size=8
+    )
+    candidates = CandidateSettings(enabled=enabled, trees=3, least_clicks=1)
+    method = build(training, LocaliseSettings(), candidates)
+    cases = [training_case(index, ("lung", "oesophagus")[index % 2]) for index in range(4)]
+    fitted = method.fit(cases, FitContext(seed=0, classes=("lung", "oesophagus")))
+    assert (fitted.forest is not None) == enabled
+    assert fitted.training_record["forest_trees"] == (3 if enabled else 0)
+    fitted.save(tmp_path)
+    record = read_json(tmp_path / "model.json")
+    assert ("candidates" in record) == enabled
+    assert (read_stored(tmp_path, "proposed").forest is not None) == enabled
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert ("| forest of candidates | 3 trees on 21 numbers" in card) == enabled
+    if enabled:
+        assert record["candidates"]["trees"] == 3
+        counts = dict(record["candidates"]["learned_from"])
+        assert counts["lung"] >= 2
+        assert counts["oesophagus"] >= 2
+        kept = read_stored(tmp_path, "proposed").forest
+        assert kept is not None
+        assert list(kept.forest.learned_from) == list(counts.values())
+
+
+@pytest.mark.slow
+def test_torch_and_onnx_runtime_agree_on_a_model_with_a_forest():
+    classes, settings = ("lung", "oesophagus"), TrainingSettings(input_mm=8.0, cam_stride=4, widths=(4,) * 8)
+    torch.manual_seed(2)
+    by_torch = TrainedNetwork(ViewNetworks(settings, 2).eval(), classes, settings, {})
+    by_onnx = OnnxNetwork(onnx_graph(by_torch), by_torch.tensors(), by_torch.record)
+    quick = CandidateSettings(trees=20)
+    cases = [clicked(index, classes[index % 2]) for index in range(60)]
+    forest = fit_forest(cases, quick, classes=classes, lesion_free=(), seed=0)
+    assert forest is not None
+    volume = Volume(np.random.default_rng(3).gamma(2, 1, (40, 40, 40)).astype(np.float32), np.diag([8.0] * 3 + [1.0]))
+    case = CaseInput(
+        "C",
+        "P",
+        mips=project(volume, pixel_mm=8.0),
+        load_volume=lambda: volume,
+        load_candidates=lambda: cases[0].candidates,
+    )
+    context = {"lesion_free": [], "preprocessing": {}}
+    ours, theirs, alone = (
+        FittedWeakMethod("proposed", network, LocaliseSettings(), context, found).predict(case)
+        for network, found in (
+            (by_onnx, FittedForest(forest, quick)),
+            (by_torch, FittedForest(forest, quick)),
+            (by_torch, None),
+        )
+    )
+    assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
+    assert abs(theirs.probabilities["lung"] - alone.probabilities["lung"]) > 1e-3, "the forest has a say"
+    for plane in Plane:
+        np.testing.assert_allclose(ours.maps[plane].values, theirs.maps[plane].values, atol=1e-3)
+    assert ours.mask is not None
+    assert theirs.mask is not None
+    np.testing.assert_array_equal(ours.mask.voxels, theirs.mask.voxels)

@@ -57,13 +57,7 @@ def train(
         GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
     """
     check_examples(examples, classes)
-    if settings.rivals == "controls" and not lesion_free:
-        raise TrainingError(
-            "PP-TRAIN-RIVALS",
-            "training settings",
-            "rivals must be own or auto without a class without lesions, got 'controls'",
-            "Name such a class in study.lesion_free, or change training.rivals",
-        )
+    _require_rivals(settings, lesion_free)
     views = views_of(examples, classes, settings)
     started = time.perf_counter()
     with reproducible(derive_seed(seed, "weights"), settings.threads):
@@ -91,6 +85,16 @@ def train(
         "lightning": version("pytorch-lightning"),
     }
     return TrainedNetwork(networks, classes, settings, record)
+
+
+def _require_rivals(settings: TrainingSettings, lesion_free: tuple[str, ...]) -> None:
+    if settings.rivals == "controls" and not lesion_free:
+        raise TrainingError(
+            "PP-TRAIN-RIVALS",
+            "training settings",
+            "rivals must be own or auto without a class without lesions, got 'controls'",
+            "Name such a class in study.lesion_free, or change training.rivals",
+        )
 
 
 def _silent(done: int, total: int, message: str) -> None:

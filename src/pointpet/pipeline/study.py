@@ -94,19 +94,9 @@ def run_study(
         segmenting = tuple(name for name in chosen if name not in {network.name for network in networks})
         folds = _folds(usable, request)
         write_csv(out / "folds.csv", _fold_rows(usable, folds))
-        tasks = [
-            FoldTask(
-                study=out,
-                fold=fold,
-                prepared=usable,
-                methods=segmenting,
-                classes=usable.cohort.classes,
-                lesion_free=lesion_free,
-                configuration=configuration,
-                seed=request.seed,
-            )
-            for fold in folds
-        ]
+        common: dict[str, Any] = {"methods": segmenting, "classes": usable.cohort.classes, "lesion_free": lesion_free}
+        common |= {"configuration": configuration, "seed": request.seed}
+        tasks = [FoldTask(study=out, fold=fold, prepared=usable, **common) for fold in folds]
         budget = BudgetStage(tuple(tasks)) if request.annotation_budget else None
         if budget is not None:
             budget.require_methods()

@@ -9,8 +9,8 @@ import numpy as np
 from pointpet.core import ActivationMap, Lesion, Plane, Prediction
 
 CLEARANCE_MM = 48.0
-"""Evidence farther than this from a map's peak speaks of another place. Of 24, 32 and 48 mm, on the phantom studies of
-docs/results/accuracy_default.md and accuracy_hard.md, the largest told missed tumours best."""
+"""Evidence farther than this from a map's peak speaks of another place. Twice a wide lesion's reach; a trial
+value, before the candidates, that no command repeats."""
 
 
 def case_certainty(prediction: Prediction) -> float | None:

@@ -112,6 +112,21 @@ def test_a_click_on_the_other_view_corrects_the_depth(opened: Any, cohort: Path,
     assert (moved[0], moved[2]) == (first[0], first[2])
 
 
+def test_the_second_view_corrects_a_click_that_is_still_on_its_way(opened: Any, cohort: Path, until: Any):
+    held: list[Any] = []
+    opened.route("**/click", lambda route: route.continue_() if held else held.append(route))
+    click_at(opened, "#coronal", "coronal", FIRST)
+    click_at(opened, "#sagittal", "sagittal", (0.0, -40.0, FIRST[2]))
+    held[0].continue_()
+
+    def corrected() -> tuple[float, ...] | None:
+        opened.wait_for_timeout(20)  # lets the second request through
+        point = point_of(rows_of(cohort)["P2"])
+        return point if point and point[1] < -35 else None
+
+    assert off(until(corrected), FIRST)[[0, 2]].max() <= PIXEL
+
+
 def test_a_click_on_a_slice_moves_the_point(opened: Any, cohort: Path, until: Any):
     click_at(opened, "#coronal", "coronal", FIRST)
     first = until(lambda: point_of(rows_of(cohort)["P2"]))

@@ -194,7 +194,7 @@ function showLesionChips(item) {
       none.textContent = text;
       buttons.push(none);
     } else {
-      const button = chip(text, { pressed: index === view.lesion, run: () => { view.lesion = index; view.placedFrom = null; showCase(); } });
+      const button = chip(text, { pressed: index === view.lesion, run: () => { view.lesion = index; view.placed = { from: null }; showCase(); } });
       button.setAttribute("aria-label", waits ? `Lesion ${index + 1}, click it` : `Lesion ${index + 1}`);
       buttons.push(button);
     }

@@ -4,7 +4,10 @@ import { number } from "./page.js";
 import { Window } from "./picture.js";
 
 export const session = { cases: [], byId: new Map(), classes: [], current: null, filter: "all", outline: true };
-export const view = { lesion: 0, placedFrom: null, mips: null, lesions: [], shownAt: 0, hiddenMs: 0, confirmsEmpty: false };
+export const view = {
+  lesion: 0, mips: null, lesions: [], shownAt: 0, hiddenMs: 0, confirmsEmpty: false,
+  placed: { from: null }, // the view that the lesion's point was set from; a new object for another lesion or case
+};
 export const history = []; // { id, before }
 
 export const grey = new Window(7);

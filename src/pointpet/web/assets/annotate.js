@@ -27,14 +27,16 @@ function clickMip(plane, row, column) {
   const item = current();
   if (!view.mips) return;
   const { id } = item;
-  const lesion = view.lesion;
-  const keeps = correctsDepth(item, plane, row);
-  if (!keeps) view.placedFrom = plane;
+  const { lesion, placed } = view;
+  const { frame } = view.mips.header;
   const pressed = { plane, row, column, lesion };
   view.pressed = pressed; // drawn at once; the server's answer follows
   draw();
   queue(async () => {
+    // Only now is the click before this one in the case: what this one means is read from it.
     const before = item.saved;
+    const keeps = correctsDepth(item, pressed, placed, frame);
+    if (!keeps) placed.from = plane;
     const body = { plane, row, column, lesion, keeps_point: keeps, revision: item.revision };
     const state = await sendJson("POST", `/api/cases/${id}/click`, body);
     history.push({ id, before });
@@ -62,11 +64,11 @@ function foresee(plane, row, column) {
 }
 
 // On the view that a point was set from, a click sets it anew; on the other one, near its height, it corrects the depth.
-function correctsDepth(item, plane, row) {
-  const point = item.points[view.lesion];
-  if (!point || !item.has_volume || view.mips.header.frame.origin_mm === null) return false;
-  if (plane === (view.placedFrom ?? "coronal")) return false;
-  return Math.abs(row - pixelOf(plane, point, view.mips.header.frame)[0]) * view.mips.header.frame.pixel_mm <= NEAR_MM;
+function correctsDepth(item, { plane, row, lesion }, placed, frame) {
+  const point = item.saved.points[lesion];
+  if (!point || !item.has_volume || frame.origin_mm === null) return false;
+  if (plane === (placed.from ?? "coronal")) return false;
+  return Math.abs(row - pixelOf(plane, point, frame)[0]) * frame.pixel_mm <= NEAR_MM;
 }
 
 function clickSlice(name, row, column) {
@@ -129,7 +131,7 @@ function addLesion() {
   const count = Math.max(lesionCount(item), view.pressed ? view.pressed.lesion + 1 : 0); // one on its way counts
   if (!count) return;
   view.lesion = count;
-  view.placedFrom = null;
+  view.placed = { from: null };
   showCase();
 }
 
@@ -174,7 +176,7 @@ async function open(id) {
   if (session.current && session.current !== id) saveComment();
   session.current = id;
   window.history.replaceState(null, "", `#${id}`);
-  Object.assign(view, { lesion: 0, placedFrom: null, mips: null, shownAt: performance.now(), hiddenMs: 0 });
+  Object.assign(view, { lesion: 0, placed: { from: null }, mips: null, shownAt: performance.now(), hiddenMs: 0 });
   Object.assign(view, { confirmsEmpty: false, pressed: null, unreadable: false });
   element("comment").value = current().comment;
   blank(""); // never another case's pictures under this one's name

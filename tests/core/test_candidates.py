@@ -16,3 +16,12 @@ def test_candidates_hold_one_row_a_place_and_cannot_be_changed() -> None:
 def test_shapes_that_do_not_fit_are_refused(places: tuple, features: tuple) -> None:
     with pytest.raises(GeometryError, match=r"need world_mm \(N, 3\) and features \(N, F\)"):
         Candidates(np.zeros(places), np.zeros(features))
+
+
+@pytest.mark.parametrize("name", ["world_mm", "features"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(name: str, wrong: float) -> None:
+    arrays = {"world_mm": np.zeros((2, 3)), "features": np.ones((2, 5))}
+    arrays[name][1, 2] = wrong
+    with pytest.raises(GeometryError, match=f"need finite {name}, got 1 values that are not"):
+        Candidates(**arrays)

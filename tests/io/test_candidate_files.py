@@ -28,3 +28,20 @@ def test_other_features_are_refused(tmp_path: Path) -> None:
     write_candidates(tmp_path / "a.npz", Candidates(np.zeros((7, 3)), np.zeros((7, 4))))
     with pytest.raises(ImageReadError, match=r"a\.npz: must hold 21 features of each candidate, got 4\. Remove it"):
         read_candidates(tmp_path / "a.npz", 21)
+
+
+@pytest.mark.parametrize("name", ["world_mm", "features"])
+def test_a_file_with_values_that_are_not_finite_says_prepare_again(tmp_path: Path, name: str) -> None:
+    arrays = {"world_mm": np.zeros((7, 3)), "features": np.zeros((7, 4), np.float32)}
+    arrays[name][3, 1] = np.nan
+    np.savez_compressed(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as a part of the cache .*prepare` again"):
+        read_candidates(tmp_path / "a.npz", 4)
+
+
+def test_a_file_cut_short_says_prepare_again(tmp_path: Path) -> None:
+    write_candidates(tmp_path / "a.npz", Candidates(np.zeros((7, 3)), np.zeros((7, 4))))
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as a part of the cache .*prepare` again"):
+        read_candidates(tmp_path / "a.npz", 4)

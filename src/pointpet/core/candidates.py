@@ -20,7 +20,7 @@ class Candidates:
         features: (N, F) float32, finite; what the columns are is said where they are computed.
 
     Raises:
-        GeometryError: the shapes do not fit each other.
+        GeometryError: the shapes do not fit each other, or a value is not finite.
     """
 
     world_mm: NDArray[np.float64]
@@ -37,6 +37,16 @@ class Candidates:
                 f"need world_mm (N, 3) and features (N, F), got {places} and {features}",
                 "Give one row of features for each place",
             )
+        # A comparison with nan is false, so a tree would go right and answer as if the value were known.
+        for name, values in (("world_mm", self.world_mm), ("features", self.features)):
+            wrong = int(np.count_nonzero(~np.isfinite(values)))
+            if wrong:
+                raise GeometryError(
+                    "PP-CANDIDATES-FINITE",
+                    "candidates",
+                    f"need finite {name}, got {wrong} values that are not",
+                    "Look for them in a scan whose SUV are finite, with an affine that is",
+                )
 
     def __len__(self) -> int:
         return len(self.world_mm)

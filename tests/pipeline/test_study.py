@@ -190,6 +190,16 @@ def fold_task(prepared, study: Path, quick) -> FoldTask:
     return FoldTask(study, fold, prepared, LEARNED, ("lung", "oesophagus"), (), quick, seed=1)
 
 
+def test_a_model_of_a_fold_says_how_its_cases_were_prepared(cohort_folder, quick, tmp_path):
+    """Of the MIPs that it learnt from, not of the configuration: a new scan is to be treated as they were."""
+    finer = replace(quick, prepare=replace(quick.prepare, pixel_mm=2.0, turns_deg=(5.0,)))
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
+    task = replace(fold_task(prepared, tmp_path / "s", finer), methods=("cam_alone",))
+    assert run_fold(task) == []
+    told = read_model(model_folder(task.study, "cam_alone", 0))[1]["preprocessing"]
+    assert (told["pixel_mm"], told["turns_deg"]) == (4.0, list(quick.prepare.turns_deg))
+
+
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_prediction(
     cohort_folder, quick, tmp_path, dimensions

@@ -126,7 +126,7 @@ def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMe
         seed=derive_seed(task.seed, method.name, task.fold.number),
         classes=task.classes,
         lesion_free=task.lesion_free,
-        preprocessing=asdict(task.configuration.preparing),
+        preprocessing=asdict(task.prepared.settings),
         cohort=training_facts(
             [task.by_id[case_id] for case_id in task.fold.train],
             source=task.prepared.source,

@@ -56,6 +56,15 @@ def test_it_predicts_a_scan_at_once_and_marks_the_result(cohort_folder, tmp_path
     assert set(result["probabilities"]) == {"lung", "oesophagus"}
 
 
+def test_quiet_leaves_the_mark_to_the_result(cohort_folder, tmp_path):
+    scan = cohort_folder / "images" / "C00.nii.gz"
+    arguments = ["predict", "demo", str(scan), "-o", str(tmp_path / "out"), "--units", "suv", "--quiet"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    assert read_json(tmp_path / "out" / "C00" / "result.json")["flags"][-1] == "phantom_trained_model"
+
+
 @pytest.mark.realdata
 def test_it_predicts_a_real_whole_body_scan(real_data, tmp_path):
     scan = real_data / "sts001_raw" / "STS_001" / "FDG_PET" / "image"

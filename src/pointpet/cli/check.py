@@ -41,7 +41,7 @@ def command(
             console.table(CASE_COLUMNS, found.rows)
             _print_acquisition(console, found.acquisition)
         for warning in found.warnings:
-            console.warn(f"[{warning['code']}] {warning['message']}")
+            console.warn(f"[{warning['code']}] {warning['message']}", always=True)
         for fault in found.faults:
             console.result(f"fault [{fault['code']}] {fault['message']}")
         classes = ", ".join(f"{name} {count}" for name, count in found.by_label.items()) or "none"

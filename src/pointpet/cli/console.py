@@ -31,9 +31,10 @@ class Console:
         """What the command is for: printed also under --quiet."""
         print(text, flush=True)
 
-    def warn(self, text: str) -> None:
-        """A warning on standard error."""
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+    def warn(self, text: str, *, always: bool = False) -> None:
+        """A warning on standard error, silent under --quiet unless `always`: for what no output file says plainly."""
+        if always or not self.quiet:
+            print(f"warning: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int, str], None]]:

@@ -36,7 +36,7 @@ def command(
     for case in result.cases:
         if case.is_new:  # of the others it was told before, and `check` tells it again
             for text in (*case.notes, *case.warnings):
-                console.warn(f"case {case.case_id}: {text}")
+                console.warn(f"case {case.case_id}: {text}", always=True)
     for one in result.left_out:
         if not one.failed:
             console.say(f"left out: {one.what}: {one.reason}")

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from pointpet.core import ConfigError, Faults
+from pointpet.localise.settings import LocaliseSettings
 from pointpet.pipeline.config import Configuration, build_configuration, default_yaml, load_configuration
 
 
@@ -76,3 +77,16 @@ def test_turned_views_are_made_for_the_pixel_that_training_asks_for():
 def test_turns_out_of_range_are_refused(settings, message):
     with pytest.raises(Faults, match=message):
         build_configuration({"prepare": settings})
+
+
+def test_candidates_without_agreement_are_refused_and_the_remedy_names_both_settings():
+    text = (
+        "candidates.enabled: needs localise.agree: true, got false: .*"
+        "Set localise.agree: true, or candidates.enabled: false"
+    )
+    with pytest.raises(Faults, match=text):
+        build_configuration({"localise": {"agree": False}})
+    with pytest.raises(ConfigError, match=text):
+        Configuration(localise=LocaliseSettings(agree=False))
+    off = build_configuration({"localise": {"agree": False}, "candidates": {"enabled": False}})
+    assert not off.localise.agree

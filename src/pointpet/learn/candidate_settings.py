@@ -16,7 +16,9 @@ class CandidateSettings:
         Faults: several are.
     """
 
-    enabled: bool = option(True, "Weigh the maps by what a forest says of each local maximum of uptake")
+    enabled: bool = option(
+        True, "Weigh the maps by what a forest says of each local maximum of uptake; needs localise.agree"
+    )
     trees: int = option(300, "Trees of the forest")
     leaf: int = option(3, "Fewest training candidates in a leaf")
     near_mm: float = option(16.0, "A candidate this near to a click is the lesion")

@@ -42,7 +42,9 @@ class LocaliseSettings:
     )
     point_rule: str = option("by_size", "Rule of one-click segmentation")
     agree: bool = option(
-        True, "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses"
+        True,
+        "Ask both maps and the uptake for each voxel and project the answer: what one view alone shows loses; false "
+        "asks for candidates.enabled: false",
     )
     uptake_power: float = option(0.5, "Weight the maps by SUV to this power, under their root; 0: the maps alone")
     uptake_cap: float = option(

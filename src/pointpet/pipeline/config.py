@@ -143,7 +143,11 @@ SECTIONS: Mapping[str, type] = {
 
 @dataclass(frozen=True)
 class Configuration:
-    """All settings of a run."""
+    """All settings of a run.
+
+    Raises:
+        ConfigError: settings of two sections contradict each other.
+    """
 
     prepare: PrepareSettings = field(default_factory=PrepareSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
@@ -156,6 +160,15 @@ class Configuration:
     rpet3d: RpetSettings = field(default_factory=RpetSettings)
     study: StudySettings = field(default_factory=StudySettings)
     annotation_budget: AnnotationBudgetSettings = field(default_factory=AnnotationBudgetSettings)
+
+    def __post_init__(self) -> None:
+        if self.candidates.enabled and not self.localise.agree:
+            raise ConfigError(
+                "PP-CONFIG-TOGETHER",
+                "candidates.enabled",
+                "needs localise.agree: true, got false: candidates weigh voxels where both maps are made to agree",
+                "Set localise.agree: true, or candidates.enabled: false",
+            )
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values, as YAML and JSON hold them."""
@@ -220,7 +233,7 @@ def build_configuration(values: Mapping[str, Any]) -> Configuration:
     """Check nested plain values and build a configuration.
 
     Raises:
-        Faults: with every unknown name, wrong type and value out of range.
+        Faults: with every unknown name, wrong type, value out of range and contradiction.
     """
     faults: list[PointpetError] = [
         _fault(str(name), "is no section", f"Use one of: {', '.join(SECTIONS)}")
@@ -233,7 +246,10 @@ def build_configuration(values: Mapping[str, Any]) -> Configuration:
         faults += found
     if faults:
         raise Faults("configuration", faults)
-    return Configuration(**sections)
+    try:
+        return Configuration(**sections)
+    except ConfigError as error:
+        raise Faults("configuration", [error]) from error
 
 
 def load_configuration(path: Path | None) -> Configuration:

@@ -31,7 +31,7 @@ from pointpet.io.pet import read_any_mask
 from pointpet.localise import segment_point
 from pointpet.localise.candidates import LEAST
 from pointpet.localise.settings import LocaliseSettings
-from pointpet.methods.weak import FittedForest, read_stored
+from pointpet.methods.stored import FittedForest, read_stored
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, map_tasks

@@ -21,8 +21,9 @@ from pointpet.localise.candidates import LEAST, WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext
 from pointpet.methods.evidence import with_candidates
+from pointpet.methods.fitted_weak import FittedWeakMethod
 from pointpet.methods.proposed import build
-from pointpet.methods.weak import FittedForest, FittedWeakMethod, read_stored
+from pointpet.methods.stored import FittedForest, read_stored
 from pointpet.project import project
 
 SUV, DEPTH = FEATURES.index("log_suv"), FEATURES.index("depth_share")

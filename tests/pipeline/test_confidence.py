@@ -6,9 +6,9 @@ import pytest
 from pointpet.core import ActivationMap, Mask, MipPair, Plane, Prediction
 from pointpet.learn.settings import TrainingSettings
 from pointpet.methods.base import CaseInput, FitContext
+from pointpet.methods.fitted_weak import FittedWeakMethod
 from pointpet.methods.held_out import HoldsOut, held_out_cases
 from pointpet.methods.proposed import build
-from pointpet.methods.weak import FittedWeakMethod
 from pointpet.pipeline.confidence import FOUND, NAMED, calibrate_on, load_calibration
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])

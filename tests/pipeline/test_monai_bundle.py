@@ -9,7 +9,7 @@ from pointpet.cli.main import app
 from pointpet.core import ImageReadError, ModelError
 from pointpet.io.artefacts import read_json
 from pointpet.learn.backend import torch
-from pointpet.methods.weak import network_tensors
+from pointpet.methods.stored import network_tensors
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.monai_bundle import MODELS, write_bundle
 from pointpet.pipeline.predict import predict_inputs

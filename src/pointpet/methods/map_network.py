@@ -13,7 +13,7 @@ from pointpet.learn.backend import nn, torch
 from pointpet.learn.network import BOTH_VIEWS, EightLayerNetwork, ViewNetworks
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.trained import TrainedNetwork, check_tensors
-from pointpet.methods.weak import network_tensors
+from pointpet.methods.stored import network_tensors
 
 
 class MapNetwork(nn.Module):

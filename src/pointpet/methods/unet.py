@@ -24,17 +24,10 @@ from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise.localise import localise
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Given, Supervision
+from pointpet.methods.fitted_weak import FittedWeakMethod, corrected, require_mips, without_lesion
 from pointpet.methods.held_out import held_out_cases
-from pointpet.methods.weak import (
-    CORRECTION,
-    FittedWeakMethod,
-    corrected,
-    fit_record,
-    read_stored,
-    require_mips,
-    store,
-    without_lesion,
-)
+from pointpet.methods.stored import CORRECTION, read_stored, store
+from pointpet.methods.weak import fit_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

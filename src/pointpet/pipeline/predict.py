@@ -20,8 +20,8 @@ from pointpet.io.pet import PetReading
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FittedMethod
+from pointpet.methods.fitted_weak import load_onnx
 from pointpet.methods.registry import build_method
-from pointpet.methods.weak import load_onnx
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
@@ -10,6 +12,7 @@ from pointpet.learn.candidate_forest import (
     _joined,
     fit_forest,
     found_clicks,
+    shortage,
 )
 from pointpet.learn.candidate_settings import CandidateSettings
 
@@ -101,6 +104,22 @@ def test_the_seed_decides() -> None:
 def test_too_few_clicks_give_no_forest() -> None:
     assert fit_forest(cases(18), QUICK, classes=CLASSES, lesion_free=(), seed=0) is None
     assert fit_forest(cases(20), QUICK, classes=CLASSES, lesion_free=(), seed=0) is not None
+
+
+def test_a_shortage_says_what_there_is_too_little_of() -> None:
+    few = shortage(cases(19), QUICK, classes=CLASSES, lesion_free=())
+    assert few == "too little to learn from: 9 of 10 clicks of class oesophagus with a candidate near"
+    assert shortage(cases(20), QUICK, classes=CLASSES, lesion_free=()) == ""
+    clicked_alone = [replace(case, candidates=first_candidate(case)) for case in cases(20)]
+    assert shortage(clicked_alone, QUICK, classes=CLASSES, lesion_free=()) == (
+        "too little to learn from: 0 of 10 candidates that are no lesion"
+    )
+    controls = cases(20, labels=("lung", "control"))
+    assert shortage(controls, QUICK, classes=("control", "lung"), lesion_free=("control",)) == ""
+
+
+def first_candidate(case: ClickedCandidates) -> Candidates:
+    return Candidates(case.candidates.world_mm[:1], case.candidates.features[:1])
 
 
 def test_several_candidates_near_one_click_are_one_lesion() -> None:

@@ -1,6 +1,7 @@
 """Network and candidates together, from arrays whose answer is known."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,6 +185,7 @@ def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path
     fitted.save(tmp_path)
     record = read_json(tmp_path / "model.json")
     assert ("candidates" in record) == enabled
+    assert ("no_forest" in record) != enabled
     assert (read_stored(tmp_path, "proposed").forest is not None) == enabled
     card = (tmp_path / "MODEL_CARD.md").read_text()
     assert ("| forest of candidates | 3 trees on 21 numbers" in card) == enabled
@@ -195,6 +197,41 @@ def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path
         kept = read_stored(tmp_path, "proposed").forest
         assert kept is not None
         assert list(kept.forest.learned_from) == list(counts.values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "pictures", "reason", "level"),
+    [
+        ({"enabled": False}, False, "switched off by candidates.enabled", "INFO"),
+        ({}, True, "no training case has candidates, which are not looked for in ready-made pictures", "INFO"),
+        (
+            {"least_clicks": 3},
+            False,
+            "too little to learn from: 2 of 3 clicks of class lung with a candidate near, "
+            "2 of 3 clicks of class oesophagus with a candidate near",
+            "WARNING",
+        ),
+    ],
+)
+def test_a_model_without_a_forest_says_why(settings, pictures: bool, reason: str, level: str, tmp_path, caplog):
+    training = TrainingSettings(
+        epochs=1, input_mm=8.0, cam_stride=4, widths=(4,) * 8, validation_share=0, threads=1, batch_size=8
+    )
+    method = build(training, LocaliseSettings(), CandidateSettings(trees=3, **settings))
+    cases = [training_case(index, ("lung", "oesophagus")[index % 2]) for index in range(4)]
+    cases = [replace(case, load_candidates=None) for case in cases] if pictures else cases
+    with caplog.at_level("INFO", logger="pointpet.methods.weak"):
+        fitted = method.fit(cases, FitContext(seed=0, classes=("lung", "oesophagus")))
+    assert [(line.levelname, line.getMessage()) for line in caplog.records if "forest" in line.getMessage()] == [
+        (level, f"proposed: no forest of candidates: {reason}")
+    ]
+    fitted.save(tmp_path)
+    assert read_json(tmp_path / "model.json")["no_forest"] == reason
+    assert f"| forest of candidates | none: {reason} |" in (tmp_path / "MODEL_CARD.md").read_text()
+    again = method.load(tmp_path)
+    assert again.training_record["no_forest"] == reason
+    again.save(tmp_path / "copy")
+    assert read_json(tmp_path / "copy" / "model.json")["no_forest"] == reason
 
 
 @pytest.mark.slow

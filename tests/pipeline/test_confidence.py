@@ -138,7 +138,9 @@ def test_a_forest_that_knows_the_held_out_clicks_is_fitted_again_without_them(mo
     context = FitContext(seed=1, classes=("lung", "other"))
     method = build(TrainingSettings(input_mm=4.0, validation_share=0.2), None)
     known = []
-    monkeypatch.setattr(method, "_forest", lambda training, context: known.extend(training) or "forest of the rest")
+    monkeypatch.setattr(
+        method, "_forest", lambda training, context: known.extend(training) or ("forest of the rest", "")
+    )
     fitted = FittedWeakMethod("proposed", None, None, {}, forest="forest of all")
     blinded = method.blinded(fitted, cases, context)
     assert blinded.forest == "forest of the rest"

@@ -73,6 +73,9 @@ def test_every_case_is_tested_once_and_every_file_is_there(study):
     record = read_json(study / "study.json")
     assert record["seed"] == 3
     assert record["failures"] == []
+    forests = {method["name"]: (method.get("forest_trees"), method.get("no_forest")) for method in record["methods"]}
+    assert forests["proposed"] == ([5, 5], ["", ""])
+    assert forests["cam_alone"] == ([0, 0], ["", ""])
     assert record["cohort"]["by_label"] == {"lung": 8, "oesophagus": 8}
     assert [method["name"] for method in record["methods"]] == list(METHODS)
 

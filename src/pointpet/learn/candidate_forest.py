@@ -131,9 +131,8 @@ def fit_forest(
     from sklearn.ensemble import RandomForestClassifier
 
     features, targets = _training_set(cases, settings, classes, lesion_free)
-    clicks = found_clicks(cases, settings.near_mm)
-    counts = [int((targets == NO_LESION).sum()), *(clicks[name] for name in classes if name not in lesion_free)]
-    if min(counts) < settings.least_clicks:
+    supply = _supply(cases, targets, settings, [name for name in classes if name not in lesion_free])
+    if min(supply.values()) < settings.least_clicks:
         return None
     forest = RandomForestClassifier(
         settings.trees,
@@ -145,6 +144,33 @@ def fit_forest(
     forest.fit(features, targets)
     learned_from = np.bincount(targets, minlength=1 + len(classes)).tolist()
     return CandidateForest(_joined(forest, 1 + len(classes)), learned_from)
+
+
+def shortage(
+    cases: Sequence[ClickedCandidates],
+    settings: CandidateSettings,
+    *,
+    classes: Sequence[str],
+    lesion_free: Sequence[str],
+) -> str:
+    """Why `fit_forest` of the same arguments gives None: of what there is too little; empty where it gives a forest."""
+    targets = _training_set(cases, settings, classes, lesion_free)[1]
+    supply = _supply(cases, targets, settings, [name for name in classes if name not in lesion_free])
+    least = settings.least_clicks
+    short = [f"{number} of {least} {what}" for what, number in supply.items() if number < least]
+    return f"too little to learn from: {', '.join(short)}" if short else ""
+
+
+def _supply(
+    cases: Sequence[ClickedCandidates],
+    targets: NDArray[np.intp],
+    settings: CandidateSettings,
+    with_lesions: Sequence[str],
+) -> dict[str, int]:
+    """Of all that a forest needs `least_clicks` of: what it is, and how many there are."""
+    clicks = found_clicks(cases, settings.near_mm)
+    found = {f"clicks of class {name} with a candidate near": clicks[name] for name in with_lesions}
+    return {**found, "candidates that are no lesion": int((targets == NO_LESION).sum())}
 
 
 def found_clicks(cases: Sequence[ClickedCandidates], near_mm: float) -> Counter[str]:

@@ -17,7 +17,7 @@ from pointpet.localise.pictures import localise_pictures, picture_flags
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput
 from pointpet.methods.evidence import Evidence, mapped_with_lesions, with_candidates
-from pointpet.methods.stored import CORRECTION, FittedForest, StorableNetwork, read_stored, store
+from pointpet.methods.stored import CORRECTION, NO_FOREST, FittedForest, StorableNetwork, read_stored, store
 
 if TYPE_CHECKING:
     from pointpet.core import MipPair
@@ -77,9 +77,11 @@ class FittedWeakMethod:
 
     @property
     def training_record(self) -> Mapping[str, Any]:
-        """Parameters, epochs, seconds, losses by epoch; `forest_trees` of the forest of candidates, 0 without one."""
+        """Parameters, epochs, seconds, losses by epoch; `forest_trees` of the forest of candidates, 0 without one, and
+        `no_forest`, why there is none, empty for methods that never have one."""
         trees = 0 if self.forest is None else self.forest.forest.trees
-        return {**self.network.record.get("training", {}), "forest_trees": trees}
+        forest = {"forest_trees": trees, NO_FOREST: self.context.get(NO_FOREST, "")}
+        return {**self.network.record.get("training", {}), **forest}
 
     def predict(self, case: CaseInput) -> Prediction:
         """Class probabilities, maps of the predicted class and, where a volume is there, the 3D masks."""

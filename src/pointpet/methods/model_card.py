@@ -33,7 +33,8 @@ def model_card(record: Mapping[str, Any]) -> str:
 
     Args:
         record: `method`, `network` (its record: `classes`, `settings`, `training`, and `task` where it is another),
-            `cohort` and `evaluation` where known, `candidates` where a forest is part, see docs/file-formats.md.
+            `cohort` and `evaluation` where known, `candidates` where a forest is part, `no_forest` where it says why
+            none is, see docs/file-formats.md.
     """
     network, cohort = record["network"], record.get("cohort", {})
     notices = ["**Research use only. Not a medical device; not for diagnosis or treatment.**"]
@@ -76,7 +77,7 @@ def _details(record: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
     facts = {"task": network.get("task", TASK), "architecture": network.get("architecture", NOT_PROVIDED)}
     facts |= {"classes": ", ".join(network.get("classes", []))}
     facts |= {name: value for name, value in sorted(training.items()) if not isinstance(value, list | dict)}
-    facts |= {"forest of candidates": _forest(record.get("candidates"))}
+    facts |= {"forest of candidates": _forest(record)}
     facts |= {
         "trained on": cohort.get("trained_on", NOT_PROVIDED),
         "pointpet": __version__,
@@ -87,9 +88,10 @@ def _details(record: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
     return _table(("Fact", "Value"), facts.items())
 
 
-def _forest(candidates: Mapping[str, Any] | None) -> str:
+def _forest(record: Mapping[str, Any]) -> str:
+    candidates = record.get("candidates")
     if candidates is None:
-        return "none"
+        return f"none: {record['no_forest']}" if record.get("no_forest") else "none"
     trees = f"{candidates['trees']} trees" if "trees" in candidates else "a number of trees that is not in the record"
     return (
         f"{trees} on {len(candidates['features'])} numbers of each local maximum of uptake, learned from the training "

@@ -25,6 +25,9 @@ FOREST = "candidates."
 NO_LESION_NAME = "no lesion"
 """Of the forest's first column, in model.json and on the card."""
 
+NO_FOREST = "no_forest"
+"""Key of a model's record: why a method that may have a forest of candidates has none."""
+
 CORRECTION = "pixel_correction"
 """Key of a model's record: what the stated pixel size of ready-made pictures is multiplied by."""
 
@@ -79,7 +82,7 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
     try:
         localising = LocaliseSettings(**record["localise"])
         context = {name: record[name] for name in ("lesion_free", "preprocessing")}
-        context |= {name: record[name] for name in ("cohort", "evaluation") if name in record}
+        context |= {name: record[name] for name in ("cohort", "evaluation", NO_FOREST) if name in record}
         context[CORRECTION] = float(record.get(CORRECTION, 1.0))
         return StoredMethod(
             network_tensors(tensors), dict(record["network"]), localising, context, _stored_forest(tensors, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,14 @@ from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Given, Supervision
 from pointpet.methods.fitted_weak import FittedWeakMethod, corrected, require_mips
 from pointpet.methods.held_out import held_out_cases
-from pointpet.methods.stored import CORRECTION, FittedForest, read_stored
+from pointpet.methods.stored import CORRECTION, NO_FOREST, FittedForest, read_stored
+
+LOG = logging.getLogger(__name__)
+
+SWITCHED_OFF = "switched off by candidates.enabled"
+WITHOUT_AGREEMENT = "switched off by localise.agree"
+PICTURES_ALONE = "no training case has candidates, which are not looked for in ready-made pictures"
+"""Why there is no forest where no more clicks would give one."""
 
 NO_PIXELS: Mapping[Plane, np.ndarray] = {}
 
@@ -72,30 +80,37 @@ class WeakMethod:
             checkpoint_dir=context.checkpoint_dir,
             report=context.report,
         )
-        forest = self._forest(training, context)
+        forest, missing = self._forest(training, context)
+        if missing:
+            record[NO_FOREST] = missing
+            mendable = missing not in (SWITCHED_OFF, WITHOUT_AGREEMENT, PICTURES_ALONE)
+            LOG.log(
+                logging.WARNING if mendable else logging.INFO, "%s: no forest of candidates: %s", self.name, missing
+            )
         return FittedWeakMethod(self.name, network, self.localising.for_cohort(context.lesion_free), record, forest)
 
-    def _forest(self, training: Sequence[CaseInput], context: FitContext) -> FittedForest | None:
-        """What the clicks say of candidates; None where it is not asked for, or too few clicks are there."""
-        from pointpet.learn.candidate_forest import ClickedCandidates, fit_forest
+    def _forest(self, training: Sequence[CaseInput], context: FitContext) -> tuple[FittedForest | None, str]:
+        """What the clicks say of candidates; or None, and why: empty for a method that is given no clicks."""
+        from pointpet.learn.candidate_forest import ClickedCandidates, fit_forest, shortage
 
-        if self.candidates is None or not self.candidates.enabled or not self.localising.agree:
-            return None
+        if self.candidates is None:
+            return None, ""
+        if not self.candidates.enabled:
+            return None, SWITCHED_OFF
+        if not self.localising.agree:
+            return None, WITHOUT_AGREEMENT
         clicked = [
             ClickedCandidates(case.load_candidates(), case.label, case.points_mm)
             for case in training
             if case.label and case.load_candidates is not None
         ]
-        if not clicked:  # ready-made pictures alone
-            return None
-        forest = fit_forest(
-            clicked,
-            self.candidates,
-            classes=context.classes,
-            lesion_free=context.lesion_free,
-            seed=derive_seed(context.seed, "candidates"),
-        )
-        return None if forest is None else FittedForest(forest, self.candidates)
+        if not clicked:
+            return None, PICTURES_ALONE
+        named = {"classes": context.classes, "lesion_free": context.lesion_free}
+        forest = fit_forest(clicked, self.candidates, **named, seed=derive_seed(context.seed, "candidates"))
+        if forest is None:
+            return None, shortage(clicked, self.candidates, **named)
+        return FittedForest(forest, self.candidates), ""
 
     def held_out(self, training: Sequence[CaseInput], context: FitContext) -> frozenset[str]:
         """Cases that `fit` keeps back to choose the epoch."""
@@ -106,7 +121,7 @@ class WeakMethod:
         if not isinstance(fitted, FittedWeakMethod) or fitted.forest is None:
             return fitted
         held = self.held_out(training, context)
-        forest = self._forest([case for case in training if case.case_id not in held], context)
+        forest, _ = self._forest([case for case in training if case.case_id not in held], context)
         return FittedWeakMethod(self.name, fitted.network, fitted.localising, fitted.context, forest)
 
     def _example(self, case: CaseInput, label: str, correction: float) -> Example:

@@ -206,4 +206,5 @@ def _test_case(task: FoldTask, ready: ReadyMethod, prepared: PreparedCase, reade
 
 def _training_line(fitted: FittedMethod) -> str:
     record = fitted.training_record
-    return ", ".join(f"{name} {record[name]}" for name in ("parameters", "epochs", "seconds") if name in record)
+    names = ("parameters", "epochs", "seconds", "forest_trees")
+    return ", ".join(f"{name} {record[name]}" for name in names if name in record)

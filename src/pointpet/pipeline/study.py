@@ -299,4 +299,5 @@ def _method_record(out: Path, name: str, configuration: Configuration, folds: tu
         record["epochs"].append(training.get("epochs"))
         if "forest_trees" in training:
             record.setdefault("forest_trees", []).append(training["forest_trees"])
+            record.setdefault("no_forest", []).append(training.get("no_forest", ""))
     return record

@@ -73,6 +73,42 @@ def test_folds_without_a_forest_are_counted(configured):
     )
 
 
+def test_folds_without_a_forest_say_why(configured):
+    reason = "too little to learn from: 9 of 10 clicks of class lung with a candidate near"
+    some = with_reasons(with_trees(configured, [300, 0, 300, 0, 300]), ["", reason, "", reason, ""])
+    assert f"In 2 of 5 folds there is none ({reason})." in study_facts(some)["model"]
+    none = with_reasons(with_trees(configured, [0] * 5), [reason] * 5)
+    assert f"It has no forest of candidates ({reason})." in study_facts(none)["model"]
+
+
+def with_reasons(study: Study, reasons: list[str]) -> Study:
+    methods = [
+        {**method, "no_forest": reasons} if method["name"] == "proposed" else method
+        for method in study.record["methods"]
+    ]
+    return replace(study, record={**study.record, "methods": methods})
+
+
+@pytest.mark.parametrize(
+    ("trees", "text"),
+    [
+        ([300] * 5, "the clicks bring, through the forest of candidates"),
+        ([0] * 5, "the clicks bring, of which this run made no use"),
+    ],
+)
+@pytest.mark.parametrize("changed", [{"distance": "none"}, {"distance_weight": 0.0}])
+def test_a_training_without_distance_loss_is_not_said_to_have_one(configured, trees, text, changed):
+    study = with_trees(configured, trees)
+    config = study.record["config"]
+    record = {**study.record, "config": {**config, "training": {**config["training"], **changed}}}
+    study = replace(study, record=record)
+    assert gained_by(study) == text
+    model = study_facts(study)["model"]
+    assert "The proposed method is trained on the classification loss alone, without the distance loss of" in model
+    assert "adds to the classification loss" not in model
+    assert "a distance loss (reading" in study_facts(with_trees(configured, trees))["model"]
+
+
 def test_with_controls_the_network_alone_names_the_class(configured):
     model = study_facts(with_trees(configured, [300] * 5, lesion_free=("control",)))["model"]
     assert "those of cases of the class control as none, and all others were left out" in model
@@ -84,6 +120,7 @@ def test_with_controls_the_network_alone_names_the_class(configured):
 def test_without_a_forest_nothing_is_said_of_one(configured, trees, candidates):
     study = with_trees(configured, trees, **candidates)
     found = study_facts(study)
+    assert "adds to the classification loss a distance loss" in found["model"]
     assert "forest" not in found["model"] + found["selection"] + found["explainability"]
     assert found["ensembling"].startswith("No ensemble: one model a fold")
     assert gained_by(study) == "the distance loss brings"

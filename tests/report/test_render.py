@@ -166,6 +166,17 @@ def test_names_cannot_break_out_of_the_page(study, no_figures):
     assert Page(page).faults == []
 
 
+@pytest.mark.parametrize(
+    ("distance", "beside"), [("margin", "without the distance loss"), ("none", "on the same loss")]
+)
+def test_what_cams_alone_lack_follows_from_the_run(study, no_figures, distance, beside):
+    record = json.loads((study / "study.json").read_text())
+    record["config"] = {"training": {"distance": distance, "distance_weight": 1.0}}
+    (study / "study.json").write_text(json.dumps(record))
+    text = render_report(study).read_text()
+    assert f"“CAMs alone” is the same network {beside}." in text
+
+
 def test_a_class_whose_name_is_no_file_name(study, no_figures):
     record = json.loads((study / "study.json").read_text())
     odd = "lung / <small> cell"

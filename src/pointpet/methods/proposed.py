@@ -12,10 +12,13 @@ def build(
     training: TrainingSettings, localising: LocaliseSettings, candidates: CandidateSettings | None = None
 ) -> WeakMethod:
     """Classification and distance loss together, as the training settings say; candidates by default."""
+    candidates = candidates or CandidateSettings()
+    losses = "classification and distance loss" if training.localises else "classification loss alone"
+    seen = "maps and candidates" if candidates.enabled else "maps"
     return WeakMethod(
         "proposed",
-        "class label and one point: classification and distance loss, maps and candidates to a 3D mask",
+        f"class label and one point: {losses}, {seen} to a 3D mask",
         training,
         localising,
-        candidates=candidates or CandidateSettings(),
+        candidates=candidates,
     )

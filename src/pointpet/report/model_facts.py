@@ -60,11 +60,32 @@ def forest_use(study: Study) -> ForestUse | None:
     return ForestUse(max(found), len(found), len(counts)) if found else None
 
 
+def no_forest_reasons(study: Study) -> tuple[str, ...]:
+    """Why folds of the proposed method have no forest, each reason once; none where the study does not say."""
+    proposed = next((method for method in trained(study) if method["name"] == "proposed"), {})
+    return tuple(dict.fromkeys(reason for reason in proposed.get("no_forest", ()) if reason))
+
+
+def has_distance_loss(study: Study) -> bool:
+    """Whether a distance loss drew the proposed method's maps; so too where the settings are not on record."""
+    training = section(study, "training")
+    return training.get("distance") != "none" and training.get("distance_weight", 1.0) > 0
+
+
+def uses_of_clicks(study: Study) -> list[str]:
+    """Through what the clicks reached the proposed method."""
+    loss = ["the distance loss"] if has_distance_loss(study) else []
+    return loss + (["the forest of candidates"] if forest_use(study) is not None else [])
+
+
 def gained_by(study: Study) -> str:
     """What the proposed method has over CAMs alone, as a clause."""
-    if forest_use(study) is None:
+    uses = uses_of_clicks(study)
+    if uses == ["the distance loss"]:
         return "the distance loss brings"
-    return "the clicks bring, through the distance loss and through the forest of candidates"
+    if not uses:
+        return "the clicks bring, of which this run made no use"
+    return "the clicks bring, " + " and ".join(f"through {use}" for use in uses)
 
 
 def model_facts(study: Study) -> dict[str, str]:
@@ -102,21 +123,23 @@ def _networks(study: Study, names: set[str]) -> str:
         if {"proposed", "cam_alone"} & names
         else ""
     )
-    distance = (
-        f"The proposed method adds to the classification loss a distance loss (reading “{training['distance']}”, "
-        f"weight {training['distance_weight']:g}) that draws the map of the true class to the one point [amyar]; both "
-        "maps meet in 3D. "
-        if "proposed" in names
-        else ""
+    loss = (
+        f"adds to the classification loss a distance loss (reading “{training['distance']}”, weight "
+        f"{training['distance_weight']:g}) that draws the map of the true class to the one point [amyar]"
+        if has_distance_loss(study)
+        else "is trained on the classification loss alone, without the distance loss of its source [amyar]"
     )
+    distance = f"The proposed method {loss}; both maps meet in 3D. " if "proposed" in names else ""
     unet = "The U-Net [ronneberger] is trained on the true masks. " if "unet" in names else ""
     return f"{weak}{distance}{unet}"
 
 
 def _forest(study: Study, forest: ForestUse | None) -> str:
     """What the forest sees, what it learns from, and how class and place follow from network and forest."""
-    settings = section(study, "candidates")
-    if forest is None or not set(settings) >= _FOREST_KEYS:
+    settings, reasons = section(study, "candidates"), listing(list(no_forest_reasons(study)))
+    if forest is None:
+        return f"It has no forest of candidates ({reasons}). " if reasons else ""
+    if not set(settings) >= _FOREST_KEYS:
         return ""
     free = listing(sorted(study.record.get("lesion_free", [])))
     near = f"a maximum within {settings['near_mm']:g} mm of a click was taken as a lesion of the case's class"
@@ -126,7 +149,8 @@ def _forest(study: Study, forest: ForestUse | None) -> str:
         else f"one farther than {settings['far_mm']:g} mm from every click as none, and those between were left out"
     )
     missing = forest.folds - forest.with_forest
-    part = f" In {missing} of {forest.folds} folds there were too few clicks for it." if missing else ""
+    lacking = f"is none ({reasons})" if reasons else "were too few clicks for it"
+    part = f" In {missing} of {forest.folds} folds there {lacking}." if missing else ""
     return (
         f"Beside the network the proposed method has a random forest [breiman] of {forest.trees} trees. Its input are "
         f"the local maxima of uptake of a scan, the {KEPT} most conspicuous, each described by {len(FEATURES)} numbers "

@@ -19,7 +19,7 @@ from pointpet.report.figures import draw_figures
 from pointpet.report.gallery import build_gallery
 from pointpet.report.latex import latex_tables
 from pointpet.report.methods_text import methods_paragraphs
-from pointpet.report.model_facts import forest_use, gained_by
+from pointpet.report.model_facts import forest_use, gained_by, uses_of_clicks
 from pointpet.report.outcome_figures import draw_outcome_figures
 from pointpet.report.published import REFERENCE, published_rows
 from pointpet.report.reporting_checklists import NOT_PROVIDED, fill_checklists
@@ -74,6 +74,7 @@ def _context(study: Study) -> dict[str, Any]:
         "headlines": headline.class_headlines(study),
         "reference": headline.phrase(headline.reference_method(study)),
         "gained_by": gained_by(study),
+        "uses_of_clicks": uses_of_clicks(study),
         "has_forest": forest_use(study) is not None,
         "labels": list(study.labels),
         "method_titles": [method_title(name) for name in study.methods],

@@ -199,12 +199,14 @@ def test_features_are_computed_once_a_mask_and_kept(cohort, study, tmp_path, mon
     original = outcome_features.mask_features
     monkeypatch.setattr(outcome_features, "mask_features", lambda *a: (computed.append(a), original(*a))[1])
     monkeypatch.setattr(outcome_tasks, "_endpoint_rows", asked.append)
+    (copy / "study.json").unlink()
     run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2, seed=1), copy, CONFIGURATION)
     assert (computed, asked) == ([], [])
     assert {path.name: path.read_bytes() for path in (copy / "tables").iterdir()} == before
     monkeypatch.undo()
     monkeypatch.setattr(outcome_features, "mask_features", lambda *a: (computed.append(a), original(*a))[1])
     (copy / "features" / ".cases" / "click41" / "C03.json").unlink()
+    (copy / "study.json").unlink()
     run_study(StudyRequest(cohort / "cohort.csv", METHODS, folds=2, seed=1), copy, CONFIGURATION)
     assert len(computed) == 1
     assert {path.name: path.read_bytes() for path in (copy / "tables").iterdir()} == before

@@ -9,7 +9,7 @@ import pytest
 
 from pointpet.core import ConfigError, Faults, Mask, OutputError, Unit
 from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
-from pointpet.io.artefacts import read_json
+from pointpet.io.artefacts import read_json, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.model_folder import read_model
 from pointpet.io.nifti import read_nifti, write_mask
@@ -34,7 +34,7 @@ def study(cohort_folder, quick, tmp_path_factory) -> Path:
 
 
 def digests(folder: Path, *endings: str) -> dict[str, str]:
-    paths = sorted(path for path in folder.rglob("*") if path.name.endswith(endings))
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
@@ -122,6 +122,7 @@ def test_a_fold_whose_process_died_fails_with_its_methods_and_the_others_count(
 ):
     """A loss is put in place of the second fold's answer; tests/pipeline/test_processes.py kills real processes."""
     shutil.copytree(study, tmp_path / "s")
+    (tmp_path / "s" / "study.json").unlink()
     whole = map_tasks
 
     def losing(function, items, **options):
@@ -144,6 +145,38 @@ def test_an_interrupted_study_goes_on_where_it_stopped(cohort_folder, quick, stu
     monkeypatch.setattr("pointpet.learn.train.train", None)  # a second training would fail
     run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
     assert digests(tmp_path / "s", "weights.safetensors", ".nii.gz", ".csv") == before
+
+
+def test_a_finished_study_answers_at_once_and_stays_as_it_is(cohort_folder, quick, study, tmp_path, monkeypatch):
+    shutil.copytree(study, tmp_path / "s")
+    shutil.rmtree(tmp_path / "s" / ".prepared")
+    before = digests(tmp_path / "s", "")
+    for stage in ("prepare_cohort", "run_outcomes", "render_report"):
+        monkeypatch.setattr(f"pointpet.pipeline.study.{stage}", None)
+    request = StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3)
+    outcome = run_study(request, tmp_path / "s", quick)
+    assert (outcome.report_path, outcome.failures) == (tmp_path / "s" / "report.html", ())
+    assert digests(tmp_path / "s", "") == before
+
+
+def removed_answer(study: Path) -> None:
+    shutil.rmtree(case_folder(study, "proposed", "C04"))
+
+
+def failed_case(study: Path) -> None:
+    record = read_json(study / "study.json")
+    write_json(study / "study.json", {**record, "failures": [{"case_id": "C04"}]})
+
+
+@pytest.mark.parametrize("change", [removed_answer, failed_case])
+def test_a_study_with_something_left_to_do_goes_on(cohort_folder, quick, study, tmp_path, monkeypatch, change):
+    shutil.copytree(study, tmp_path / "s")
+    change(tmp_path / "s")
+    monkeypatch.setattr("pointpet.learn.train.train", None)
+    outcome = run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
+    assert outcome.failures == ()
+    assert read_json(tmp_path / "s" / "study.json")["failures"] == []
+    assert digests(tmp_path / "s", ".nii.gz", ".csv") == digests(study, ".nii.gz", ".csv")
 
 
 def test_another_study_in_the_same_folder_is_refused(cohort_folder, quick, study):

@@ -17,6 +17,7 @@ from pointpet.methods.registry import method_names
 from pointpet.pipeline.acquisition import cohort_flow
 from pointpet.pipeline.annotation_budget import BudgetStage, run_budget
 from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.finished import is_finished
 from pointpet.pipeline.fold import FoldTask, failure, model_folder, run_fold
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -27,7 +28,7 @@ from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
 from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables
-from pointpet.report.render import render_report
+from pointpet.report.render import REPORT_NAME, render_report
 
 FORMAT_VERSION = 1
 
@@ -65,7 +66,7 @@ class StudyOutcome:
 def run_study(
     request: StudyRequest, out: Path, configuration: Configuration, *, report: Report = silent
 ) -> StudyOutcome:
-    """Run a study, or go on with an interrupted one.
+    """Run a study, or go on with an interrupted one; one that is finished stays as it is.
 
     Raises:
         Faults: manifest or configuration wrong.
@@ -78,6 +79,9 @@ def run_study(
         asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
         claim_folder(out, "study", {**asked, "cohort": manifest.digest}, overwrite=request.overwrite)
+        if is_finished(out, configuration, annotation_budget=request.annotation_budget):
+            page = out / REPORT_NAME
+            return StudyOutcome(page if page.is_file() else render_report(out), ())
         prepared = prepare_cohort(
             request.cohort_path,
             out / ".prepared",

@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 from accuracy import markdown, printed, shown_arguments
+from provenance import VERSION
 
-from pointpet._version import __version__
 from pointpet.io.artefacts import write_text
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.machine import describe_machine
@@ -96,7 +96,7 @@ def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
             "",
             f"Command: `python {' '.join(shown_arguments())}`",
             "",
-            f"pointpet {__version__}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
+            f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
             f"{machine['torch']}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds, seeds "
             f"{', '.join(map(str, arguments.seeds))} of folds and training. `maps alone`: without candidates. A share "
             f"of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}.",

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from provenance import VERSION
 from scipy.stats import bootstrap
 
-from pointpet._version import __version__
 from pointpet.core import Case, Cohort
 from pointpet.evaluate.overlap import dice
 from pointpet.image.candidates import FEATURES, find_candidates
@@ -225,7 +225,7 @@ def render(arguments: argparse.Namespace, configuration: Configuration, measured
             "",
             f"Command: `python {shlex.join(shown_arguments())}`",
             "",
-            f"pointpet {__version__}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
+            f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
             f"{machine['torch']}; {measured.seconds / 60:.0f} minutes for what was not cached. {arguments.patients} "
             f"patients, {arguments.folds} folds, seeds {', '.join(map(str, arguments.seeds))} of folds and training. "
             "Truth is the sharp support of the tumour's activity. Cases without a Dice: "

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from provenance import VERSION
 
 from pointpet._version import __version__
 from pointpet.core import Case
@@ -108,7 +109,7 @@ def evaluation(model: Path, manifests: dict[str, Path]) -> dict[str, Any]:
     patients = sum(count for count, _ in TESTING.values())
     seeds = ", ".join(f"{preset}: {seed}" for preset, (_, seed) in TESTING.items())
     return {
-        "data": f"{patients} phantom patients of pointpet {__version__} that training has not seen (seeds {seeds}); "
+        "data": f"{patients} phantom patients of {VERSION} that training has not seen (seeds {seeds}); "
         f"measured on {machine['cpu']}, {machine['cores']} cores, torch {machine['torch']}. "
         "No real scan has been measured.",
         "command": "python experiments/demo_model.py --work WORK --out src/pointpet/shipped/demo",

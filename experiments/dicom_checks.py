@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from provenance import VERSION
 
-from pointpet._version import __version__
 from pointpet.core import Unit, Volume
 from pointpet.io.artefacts import write_text
 from pointpet.io.dicom_import import import_tree, series_digest
@@ -124,7 +124,7 @@ def main() -> None:
     count, worst, dice = series_against_nifti(data)
     text = f"""# DICOM against known answers
 
-`python experiments/dicom_checks.py` · pointpet {__version__}, pydicom {pydicom.__version__}, Python \
+`python experiments/dicom_checks.py` · {VERSION}, pydicom {pydicom.__version__}, Python \
 {platform.python_version()}
 
 ## Reference objects

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from provenance import VERSION
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from pointpet._version import __version__
 from pointpet.core import Volume
 from pointpet.io.artefacts import write_text
 from pointpet.io.dicom_pet import read_dicom_series
@@ -97,8 +97,8 @@ def main() -> None:
     lines = [
         "# Reading a DICOM series",
         "",
-        f"`python experiments/dicom_read_speed.py --slices {arguments.slices} --runs {arguments.runs}` · pointpet "
-        f"{__version__}, pydicom {pydicom.__version__}, Python {platform.python_version()}",
+        f"`python experiments/dicom_read_speed.py --slices {arguments.slices} --runs {arguments.runs}` · "
+        f"{VERSION}, pydicom {pydicom.__version__}, Python {platform.python_version()}",
         "",
         f"A phantom's series of {size} voxels; processor time of the fastest of {arguments.runs} alternating runs, "
         "files warm. Ours reads, checks geometry and header of every slice, and gives SUV in RAS+ order; "

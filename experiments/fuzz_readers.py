@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from provenance import VERSION
 
-from pointpet._version import __version__
 from pointpet.core import Acquisition, Mask, PointpetError, Volume
 from pointpet.io.artefacts import write_text
 from pointpet.io.cohort_csv import read_cohort, write_cohort
@@ -208,7 +208,7 @@ def report(tallies: dict[str, Tally], mutations: int, took_s: float, command: st
     lines = [
         "# Readers on damaged files",
         "",
-        f"`{command}` · pointpet {__version__}",
+        f"`{command}` · {VERSION}",
         "",
         f"{mutations} mutations of each of {len(tallies)} kinds of file, {mutations * len(tallies)} in all, in "
         f"{took_s:.0f} s; largest memory {peak_mb:.0f} MB (limit {LARGEST_MB:.0f}), slowest answer "

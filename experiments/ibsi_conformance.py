@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from sts_cases import machine
+from provenance import machine
 
 from pointpet.core import Unit
 from pointpet.io.nifti import read_mask, read_nifti

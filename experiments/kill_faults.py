@@ -29,10 +29,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from provenance import VERSION
 from safetensors.numpy import load as load_weights
 from small_cohort import write_small_cohort
 
-from pointpet._version import __version__
 from pointpet.cli import main as program
 from pointpet.io.artefacts import LOCK_NAME, PART_PREFIX, write_text
 from pointpet.learn import train as _loaded  # noqa: F401 - loaded once, not in each child
@@ -296,8 +296,8 @@ def page(commands: list[Measured], arguments: argparse.Namespace) -> str:
     lines = [
         "# Faults: kill -9 at random moments",
         "",
-        f"`python experiments/kill_faults.py --kills {commands[-1].counts.kills} --seed {arguments.seed}` · pointpet "
-        f"{__version__}, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
+        f"`python experiments/kill_faults.py --kills {commands[-1].counts.kills} --seed {arguments.seed}` · "
+        f"{VERSION}, {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
         f"{machine['torch']}",
         "",
         f"A cohort of {CASES} small scans; the study has two methods and two folds. Each kill comes once the command "

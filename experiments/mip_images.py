@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from accuracy import markdown, printed, shown_arguments
+from provenance import VERSION
 
-from pointpet._version import __version__
 from pointpet.core import MipPair, Plane
 from pointpet.io.artefacts import read_json, write_text
 from pointpet.learn import Example
@@ -154,7 +154,7 @@ def render(arguments: argparse.Namespace, configuration: Configuration) -> str:
         "",
         f"Command: `python {shlex.join(shown_arguments())}`",
         "",
-        f"pointpet {__version__}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
+        f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
         f"{machine['torch']}. {arguments.patients} patients (seed {arguments.phantom_seed}), half of them controls, 1 "
         f"to 40 lesions of which one is clicked; {arguments.folds} folds, seed {arguments.seed}. Changed from the "
         f"defaults: {', '.join(arguments.set) or 'nothing'}.",

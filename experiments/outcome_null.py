@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from sts_cases import machine
+from provenance import machine
 
 from pointpet.core import Case, Cohort, FeatureTable, derive_seed, generator
 from pointpet.evaluate import auc_by_fold, make_folds

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from provenance import machine
 from scipy import ndimage
-from sts_cases import dice, machine
+from sts_cases import dice
 
 from pointpet.core import ActivationMap, Plane, generator
 from pointpet.localise import RULES, LocaliseSettings, localise, segment_point

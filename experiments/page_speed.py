@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sts_cases import machine
+from provenance import machine, publish
 
 from pointpet.core import Mask, Volume
 from pointpet.io.nifti import write_mask, write_volume
@@ -161,42 +161,50 @@ def time_view(page: Any, cohort: Path, found: dict[str, list[float]]) -> None:
         found[names[2]].append(seconds(page, lambda: None, SAVED, clicked))
 
 
+def measure(starts: int) -> dict[str, list[float]]:
+    """Seconds of each promise, over so many starts of both programs."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        original = write_scans(Path(folder)).read_text()
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for _ in range(starts):
+            for time_page in (time_annotate, time_view):
+                (Path(folder) / "cohort.csv").write_text(original)
+                (Path(folder) / "results" / "review.csv").unlink(missing_ok=True)
+                page = browser.new_page(viewport={"width": 1280, "height": 720})
+                time_page(page, Path(folder) / "cohort.csv", found)
+                page.close()
+        browser.close()
+    return found
+
+
+def rows(found: dict[str, list[float]]) -> list[tuple[object, ...]]:
+    """A row a promise: median, longest, promised."""
+    return [
+        (name, f"{statistics.median(found[name]):.2f}", f"{max(found[name]):.2f}", promised or "")
+        for name, promised in PROMISED.items()
+    ]
+
+
 def main() -> None:
     """Measure, print, write the page where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    found: dict[str, list[float]] = defaultdict(list)
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        original = write_scans(Path(folder)).read_text()
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for _ in range(options.starts):
-            for measure in (time_annotate, time_view):
-                (Path(folder) / "cohort.csv").write_text(original)
-                (Path(folder) / "results" / "review.csv").unlink(missing_ok=True)
-                page = browser.new_page(viewport={"width": 1280, "height": 720})
-                measure(page, Path(folder) / "cohort.csv", found)
-                page.close()
-        browser.close()
-    lines = ["| Time until it is shown | Median, s | Longest, s | Promised, s |", "|---|---|---|---|"]
-    for name, promised in PROMISED.items():
-        values = found[name]
-        lines.append(f"| {name} | {statistics.median(values):.2f} | {max(values):.2f} | {promised or ''} |")
-    print("\n".join(lines))
-    if options.out:
-        heading = (
-            "# How fast the pages are\n\nScans of 168 x 168 x 400 voxels, gzipped NIfTI, 60 cases, headless Chromium, "
-            f"{options.starts} starts of each program; a click comes {HAND_MS} ms after the mouse, "
-            f"the first one {LOOK_MS} ms after the pictures.\n\n"
-            "Command: `python experiments/page_speed.py`\n\n"
-            f"Machine: {machine()}; load average before: {load:.1f}.\n\n"
-        )
-        options.out.write_text(heading + "\n".join(lines) + "\n", encoding="utf-8")
+    found = measure(options.starts)
+    heading = (
+        "# How fast the pages are\n\nScans of 168 x 168 x 400 voxels, gzipped NIfTI, 60 cases, headless Chromium, "
+        f"{options.starts} starts of each program; a click comes {HAND_MS} ms after the mouse, "
+        f"the first one {LOOK_MS} ms after the pictures.\n\n"
+        "Command: `python experiments/page_speed.py`\n\n"
+        f"Machine: {machine()}; load average before: {load:.1f}."
+    )
+    publish(heading, ("Time until it is shown", "Median, s", "Longest, s", "Promised, s"), rows(found), options.out)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from sts_cases import machine
+from provenance import machine, publish
 
-from pointpet.core import Mask
+from pointpet.core import Case, Mask
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.inputs import read_case, read_case_mask
@@ -26,17 +26,10 @@ from pointpet.quantify.radiomics import RadiomicsSettings, radiomics_backend
 THRESHOLDS = ("suv25", "suv40", "fixed41")
 
 
-def main() -> None:
-    """Measure, print, write the page where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cohort", type=Path)
-    parser.add_argument("--cases", type=int, default=5)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    settings, backend = RadiomicsSettings(), radiomics_backend()
-    seconds, volumes = defaultdict(list), defaultdict(list)
-    warm = False
-    for case in read_cohort(options.cohort).cases[: options.cases]:
+def measure(cases: Sequence[Case]) -> list[tuple[str, float, float]]:
+    """A row a mask: its kind, its volume in mL, processor seconds for its features."""
+    settings, measured, warm = RadiomicsSettings(), [], False
+    for case in cases:
         volume = read_case(case).volume
         truth = read_case_mask(case, volume)
         masks = {"true mask": truth}
@@ -48,23 +41,39 @@ def main() -> None:
             warm = True
         for name, mask in masks.items():
             begin = time.process_time()
-            row = mask_features(volume, mask, settings)
-            seconds[name].append(time.process_time() - begin)
-            volumes[name].append(row["mtv_ml"])
-    lines = ["| Mask | Volume, mL (median) | Processor time, s (median) | Longest, s |", "|---|---|---|---|"]
-    for name, values in seconds.items():
-        lines.append(f"| {name} | {np.median(volumes[name]):.0f} | {np.median(values):.2f} | {max(values):.2f} |")
-    print("\n".join(lines))
-    if options.out:
-        heading = (
-            "# Time for the features of a mask\n\n"
-            f"All {len(feature_columns())} features of each mask of {options.cases} "
-            "phantom patients, processor time on one thread; what thresholds mark reaches over the whole scan.\n\n"
-            "Commands: `pointpet phantom DIR --patients 12 --seed 5`, "
-            "`python experiments/radiomics_speed.py DIR/cohort.csv`\n\n"
-            f"Library: {backend.name} {backend.version}. Machine: {machine()}.\n\n"
-        )
-        options.out.write_text(heading + "\n".join(lines) + "\n", encoding="utf-8")
+            features = mask_features(volume, mask, settings)
+            measured.append((name, features["mtv_ml"], time.process_time() - begin))
+    return measured
+
+
+def rows(measured: Sequence[tuple[str, float, float]]) -> list[tuple[object, ...]]:
+    """A row a kind of mask: volume and time in the middle, and the longest time."""
+    found = []
+    for kind in dict.fromkeys(name for name, _, _ in measured):
+        volumes, seconds = zip(*((ml, s) for name, ml, s in measured if name == kind), strict=True)
+        found.append((kind, f"{np.median(volumes):.0f}", f"{np.median(seconds):.2f}", f"{max(seconds):.2f}"))
+    return found
+
+
+def main() -> None:
+    """Measure, print, write the page where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cohort", type=Path)
+    parser.add_argument("--cases", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    measured = measure(read_cohort(options.cohort).cases[: options.cases])
+    backend = radiomics_backend()
+    heading = (
+        "# Time for the features of a mask\n\n"
+        f"All {len(feature_columns())} features of each mask of {options.cases} "
+        "phantom patients, processor time on one thread; what thresholds mark reaches over the whole scan.\n\n"
+        "Commands: `pointpet phantom DIR --patients 12 --seed 5`, "
+        "`python experiments/radiomics_speed.py DIR/cohort.csv`\n\n"
+        f"Library: {backend.name} {backend.version}. Machine: {machine()}."
+    )
+    columns = ("Mask", "Volume, mL (median)", "Processor time, s (median)", "Longest, s")
+    publish(heading, columns, rows(measured), options.out)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+from provenance import VERSION
 from small_cohort import write_small_cohort
 
-from pointpet._version import __version__
 from pointpet.core import Case
 from pointpet.io.artefacts import write_text
 from pointpet.io.cohort_csv import read_cohort
@@ -324,7 +324,7 @@ def main() -> None:
     page = [
         f"# {title}",
         "",
-        f"`python experiments/scale_cohort.py {command_line}` · pointpet {__version__}, {machine['cpu']}, "
+        f"`python experiments/scale_cohort.py {command_line}` · {VERSION}, {machine['cpu']}, "
         f"{machine['cores']} cores shared with other work, Python {machine['python']}. Seconds are of processor time "
         "unless the clock is named.",
         "",

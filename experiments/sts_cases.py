@@ -7,7 +7,6 @@ Here each side loses a random 0 to 35 mm, never a part of the tumour.
 from __future__ import annotations
 
 import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +72,3 @@ def click(mask: Mask, jitter_mm: float, *, seed: int, name: str) -> NDArray[np.f
 def dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Overlap of two masks that are not both empty."""
     return 2 * np.count_nonzero(first & second) / (np.count_nonzero(first) + np.count_nonzero(second))
-
-
-def machine() -> str:
-    """Cores, processor and Python, without the host's name."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from provenance import machine
 from scipy.optimize import minimize
-from sts_cases import StsCase, dice, load_cases, machine
+from sts_cases import StsCase, dice, load_cases
 
 from pointpet.core import generator
 from pointpet.localise import RULES, LocaliseSettings

@@ -13,7 +13,8 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from sts_cases import StsCase, dice, load_cases, machine
+from provenance import machine
+from sts_cases import StsCase, dice, load_cases
 
 from pointpet.core import Case, Cohort, FeatureTable, Fold, Mask, derive_seed
 from pointpet.evaluate import delong_interval, make_folds, pr_auc

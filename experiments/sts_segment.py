@@ -12,7 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from sts_cases import MAX_CUT_MM, StsCase, dice, load_cases, machine
+from provenance import machine
+from sts_cases import MAX_CUT_MM, StsCase, dice, load_cases
 
 from pointpet.core import Flag
 from pointpet.localise import RULES, LocaliseSettings, segment_point

@@ -32,7 +32,7 @@ def test_every_fault_is_reported_at_once():
 
 
 def test_a_wrong_choice_names_the_choices():
-    with pytest.raises(Faults, match="nearest or linear, got 'cubic'"):
+    with pytest.raises(Faults, match="must be one of nearest, linear, got 'cubic'"):
         build_configuration({"prepare": {"interpolation": "cubic"}})
 
 
@@ -70,13 +70,20 @@ def test_turned_views_are_made_for_the_pixel_that_training_asks_for():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"turns_deg": [10.0, 0.0]}, r"turns_deg: must lie in -180 to 180 and not be 0, got \[10.0, 0.0\]"),
+        ({"turns_deg": [10.0, 0.0]}, r"turns_deg: must be in -180 to 180 each and not 0, got \[10.0, 0.0\]"),
         ({"turned_factor": -1}, "turned_factor: must be 0 or more, got -1"),
     ],
 )
 def test_turns_out_of_range_are_refused(settings, message):
     with pytest.raises(Faults, match=message):
         build_configuration({"prepare": settings})
+
+
+def test_all_wrong_settings_of_a_section_are_told_at_once():
+    wrong = {"pixel_mm": 99, "turned_factor": -1, "interpolation": "cubic", "picture_suv": "read"}
+    with pytest.raises(Faults, match=r"(?s)pixel_mm.*turned_factor|turned_factor.*pixel_mm") as caught:
+        build_configuration({"prepare": wrong})
+    assert all(f"prepare.{name}" in str(caught.value) for name in wrong)
 
 
 def test_candidates_without_agreement_are_refused_and_the_remedy_names_both_settings():

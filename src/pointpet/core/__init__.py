@@ -21,7 +21,7 @@ from pointpet.core.errors import (
 from pointpet.core.features import FeatureTable
 from pointpet.core.folds import Fold, FoldResult
 from pointpet.core.mip import ActivationMap, MipPair, Plane, TurnedMips, from_picture, to_picture
-from pointpet.core.options import option, raise_faults
+from pointpet.core.options import check_settings, option, raise_faults
 from pointpet.core.prediction import Flag, Lesion, Prediction
 from pointpet.core.seeds import derive_seed, generator
 from pointpet.core.volume import GRID_TOLERANCE_MM, Grid, Mask, Unit, Volume, require_same_grid
@@ -59,6 +59,7 @@ __all__ = [
     "Unit",
     "Volume",
     "WorkerError",
+    "check_settings",
     "derive_seed",
     "from_picture",
     "generator",

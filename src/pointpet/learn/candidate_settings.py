@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointpet.core import ConfigError, option, raise_faults
+from pointpet.core import check_settings, option
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,17 @@ class CandidateSettings:
     sigma_mm: float = option(20.0, "How far a candidate's weight reaches: standard deviation of a Gaussian, mm")
 
     def __post_init__(self) -> None:
-        faults = [
-            ConfigError("PP-CONFIG-CANDIDATES", f"candidates.{name}", f"must be {rule}, got {value}", "Correct it")
-            for name, rule, value, holds in (
-                ("trees", "1 or more", self.trees, self.trees >= 1),
-                ("leaf", "1 or more", self.leaf, self.leaf >= 1),
-                ("near_mm", "over 0", self.near_mm, self.near_mm > 0),
-                ("far_mm", "at least near_mm", self.far_mm, self.far_mm >= self.near_mm),
-                ("least_clicks", "1 or more", self.least_clicks, self.least_clicks >= 1),
-                ("weight", "at least 0", self.weight, self.weight >= 0),
-                ("class_share", "at least 0", self.class_share, self.class_share >= 0),
-                ("sigma_mm", "over 0", self.sigma_mm, self.sigma_mm > 0),
-            )
-            if not holds
-        ]
-        raise_faults("candidates", faults)
+        check_settings(
+            self,
+            "candidates",
+            (
+                ("trees", "1 or more", self.trees >= 1),
+                ("leaf", "1 or more", self.leaf >= 1),
+                ("near_mm", "over 0", self.near_mm > 0),
+                ("far_mm", "at least near_mm", self.far_mm >= self.near_mm),
+                ("least_clicks", "1 or more", self.least_clicks >= 1),
+                ("weight", "at least 0", self.weight >= 0),
+                ("class_share", "at least 0", self.class_share >= 0),
+                ("sigma_mm", "over 0", self.sigma_mm > 0),
+            ),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pointpet.core import ConfigError, option, raise_faults
+from pointpet.core import check_settings, option
 from pointpet.learn.settings import CAM_STRIDES, TrainingSettings
 
 
@@ -27,19 +27,16 @@ class FcnSettings:
     learning_rate: float = option(5e-3, "Highest learning rate of the one-cycle schedule (AdamW)")
 
     def __post_init__(self) -> None:
-        faults = [
-            ConfigError(
-                "PP-CONFIG-RANGE", f"cam_fcn.{name}", f"must be {rule}, got {getattr(self, name)}", "Correct it"
-            )
-            for name, rule, holds in (
+        check_settings(
+            self,
+            "cam_fcn",
+            (
                 ("cam_stride", "2, 4, 8 or 16", self.cam_stride in CAM_STRIDES),
                 ("pooled_share", "over 0 and at most 1", 0 < self.pooled_share <= 1),
                 ("epochs", "1 or more", self.epochs >= 1),
                 ("learning_rate", "over 0", self.learning_rate > 0),
-            )
-            if not holds
-        ]
-        raise_faults("cam_fcn", faults)
+            ),
+        )
 
     def training(self, common: TrainingSettings) -> TrainingSettings:
         """`common` without a distance loss, on finer score maps whose cells see as much as those of `common`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pointpet.core import ConfigError, option, raise_faults
+from pointpet.core import check_settings, option
 from pointpet.learn.settings import TrainingSettings
 
 LEVELS = 5
@@ -47,9 +47,10 @@ class UnetSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", tuple(self.features))
-        faults = [
-            ConfigError("PP-CONFIG-RANGE", f"unet.{name}", f"must be {rule}, got {getattr(self, name)}", "Correct it")
-            for name, rule, holds in (
+        check_settings(
+            self,
+            "unet",
+            (
                 ("dimensions", "2 or 3", self.dimensions in (2, 3)),
                 ("features", "six counts of at least 1", len(self.features) == LEVELS + 1 and min(self.features) >= 1),
                 ("class_weight", "0 or more", self.class_weight >= 0),
@@ -61,10 +62,8 @@ class UnetSettings:
                 ("cell_mm", "1 to 16", 1 <= self.cell_mm <= 16),
                 ("patch_cells", "a multiple of 16", self.patch_cells >= 16 and self.patch_cells % DEEPEST_STRIDE == 0),
                 ("patches", "1 or more", self.patches >= 1),
-            )
-            if not holds
-        ]
-        raise_faults("unet", faults)
+            ),
+        )
 
     def training(self, common: TrainingSettings) -> TrainingSettings:
         """`common` with this network's input and schedule in place of the weak methods'."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from pointpet.core import ConfigError, Mask, Volume, option, raise_faults
+from pointpet.core import ConfigError, Mask, Volume, check_settings, option
 from pointpet.methods.base import CaseInput, FitContext, Given, Supervision
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ class RpetSettings:
     )
 
     def __post_init__(self) -> None:
-        given = vars(self)
-        faults = [
-            ConfigError("PP-CONFIG-RANGE", f"rpet3d.{name}", f"must be {rule}, got {given[name]}", "Correct it")
-            for name, rule, holds in (
+        check_settings(
+            self,
+            "rpet3d",
+            (
                 ("margin_cm", "0 to 4", 0 <= self.margin_cm <= 4),
                 ("spacing_mm", "1 to 10", 1 <= self.spacing_mm <= 10),
                 ("cells", "a multiple of 8", self.cells >= 8 and self.cells % 8 == 0),
@@ -69,10 +69,8 @@ class RpetSettings:
                 ("learning_rate", "over 0", self.learning_rate > 0),
                 ("dropout", "0 or more and under 1", 0 <= self.dropout < 1),
                 ("splits", "2 or more", self.splits >= 2),
-            )
-            if not holds
-        ]
-        raise_faults("rpet3d", faults)
+            ),
+        )
 
 
 @dataclass(frozen=True)

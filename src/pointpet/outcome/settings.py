@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointpet.core import ConfigError, PointpetError, option, raise_faults
+from pointpet.core import check_settings, option
 
 MODELS = ("elastic_net", "random_forest")
 HARMONISE = ("auto", "combat", "none")
@@ -40,30 +40,19 @@ class OutcomeSettings:
     survival: bool = option(True, "where time_days and event are known, risk groups and survival by Cox's model")
 
     def __post_init__(self) -> None:
-        given = vars(self)
-        faults: list[PointpetError] = [
-            ConfigError("PP-CONFIG-RANGE", f"outcome.{name}", f"must be {rule}, got {given[name]}", "Correct it")
-            for name, rule, holds in (
+        check_settings(
+            self,
+            "outcome",
+            (
                 ("inner_folds", "2 or more", self.inner_folds >= 2),
                 ("min_events", "4 or more", self.min_events >= 4),
                 ("max_features", "1 or more", self.max_features >= 1),
                 ("events_per_feature", "1 or more", self.events_per_feature >= 1),
                 ("max_correlation", "over 0 and at most 1", 0 < self.max_correlation <= 1),
                 ("min_site_cases", "3 or more", self.min_site_cases >= 3),
-            )
-            if not holds
-        ]
-        faults += [
-            ConfigError(
-                "PP-CONFIG-CHOICE",
-                f"outcome.{name}",
-                f"must be one of {', '.join(allowed)}, got {given[name]!r}",
-                "Choose one of them",
-            )
-            for name, allowed in (("model", MODELS), ("harmonise", HARMONISE))
-            if given[name] not in allowed
-        ]
-        raise_faults("outcome", faults)
+            ),
+            {"model": MODELS, "harmonise": HARMONISE},
+        )
 
     def feature_budget(self, events: int) -> int:
         """Most features for a training set with this many cases of the rarer outcome."""

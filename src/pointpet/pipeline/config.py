@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pointpet.core import ConfigError, Faults, PointpetError, option, raise_faults, text_digest
+from pointpet.core import ConfigError, Faults, PointpetError, check_settings, option, text_digest
 from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
@@ -26,7 +26,12 @@ from pointpet.quantify.radiomics import RadiomicsSettings
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """From SUV to MIPs."""
+    """From SUV to MIPs.
+
+    Raises:
+        ConfigError: one value is out of its range.
+        Faults: several are.
+    """
 
     pixel_mm: float = option(2.0, "edge of a MIP pixel in mm; the paper resamples to 2 mm")
     interpolation: str = option("nearest", "nearest (the paper's k = 1) or linear")
@@ -45,35 +50,17 @@ class PrepareSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "turns_deg", tuple(float(turn) for turn in self.turns_deg))
-        if not all(-180 <= turn <= 180 and turn for turn in self.turns_deg):
-            raise ConfigError(
-                "PP-CONFIG-RANGE",
-                "prepare.turns_deg",
-                f"must lie in -180 to 180 and not be 0, got {list(self.turns_deg)}",
-                "Correct it",
-            )
-        if self.turned_factor < 0:
-            raise ConfigError(
-                "PP-CONFIG-RANGE", "prepare.turned_factor", f"must be 0 or more, got {self.turned_factor}", "Correct it"
-            )
-        if not 0.5 <= self.pixel_mm <= 8:
-            raise ConfigError(
-                "PP-CONFIG-RANGE", "prepare.pixel_mm", f"must lie in 0.5 to 8 mm, got {self.pixel_mm}", "Correct it"
-            )
-        if self.picture_suv not in ("stated", "body"):
-            raise ConfigError(
-                "PP-CONFIG-CHOICE",
-                "prepare.picture_suv",
-                f"must be stated or body, got {self.picture_suv!r}",
-                "Choose one of the two",
-            )
-        if self.interpolation not in ("nearest", "linear"):
-            raise ConfigError(
-                "PP-CONFIG-CHOICE",
-                "prepare.interpolation",
-                f"must be nearest or linear, got {self.interpolation!r}",
-                "Choose one of the two",
-            )
+        in_range = all(-180 <= turn <= 180 and turn for turn in self.turns_deg)
+        check_settings(
+            self,
+            "prepare",
+            (
+                ("turns_deg", "in -180 to 180 each and not 0", in_range),
+                ("turned_factor", "0 or more", self.turned_factor >= 0),
+                ("pixel_mm", "0.5 to 8", 0.5 <= self.pixel_mm <= 8),
+            ),
+            {"picture_suv": ("stated", "body"), "interpolation": ("nearest", "linear")},
+        )
 
 
 @dataclass(frozen=True)
@@ -113,17 +100,16 @@ class AnnotationBudgetSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "methods", tuple(self.methods))
         object.__setattr__(self, "sizes", tuple(sorted(set(self.sizes))))
-        faults = [
-            ConfigError("PP-CONFIG-RANGE", f"annotation_budget.{name}", f"must be {rule}, got {value}", "Correct it")
-            for name, rule, value, holds in (
-                ("sizes", "1 or more each", list(self.sizes), all(size >= 1 for size in self.sizes)),
-                ("click_s", "over 0", self.click_s, self.click_s > 0),
-                ("mask_s", "over 0", self.mask_s, self.mask_s > 0),
-                ("more_epochs", "1 or more", self.more_epochs, self.more_epochs >= 1),
-            )
-            if not holds
-        ]
-        raise_faults("annotation_budget", faults)
+        check_settings(
+            self,
+            "annotation_budget",
+            (
+                ("sizes", "1 or more each", all(size >= 1 for size in self.sizes)),
+                ("click_s", "over 0", self.click_s > 0),
+                ("mask_s", "over 0", self.mask_s > 0),
+                ("more_epochs", "1 or more", self.more_epochs >= 1),
+            ),
+        )
 
 
 SECTIONS: Mapping[str, type] = {

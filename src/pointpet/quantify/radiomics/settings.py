@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pointpet.core import ConfigError, PointpetError, option, raise_faults
+from pointpet.core import check_settings, option
 
 VOLUME_INTERPOLATIONS = ("nearest", "linear", "cubic")
 MASK_INTERPOLATIONS = ("nearest", "linear")
@@ -34,17 +34,13 @@ class RadiomicsSettings:
     )
 
     def __post_init__(self) -> None:
-        faults: list[PointpetError] = []
-        for name, bounds in (("spacing_mm", SPACING_RANGE_MM), ("bin_suv", BIN_RANGE_SUV)):
-            value = getattr(self, name)
-            if value is not None and not bounds[0] <= value <= bounds[1]:
-                faults.append(_fault("PP-CONFIG-RANGE", name, f"must lie in {bounds[0]} to {bounds[1]}, got {value}"))
-        for name, choices in (("interpolation", VOLUME_INTERPOLATIONS), ("mask_interpolation", MASK_INTERPOLATIONS)):
-            value = getattr(self, name)
-            if value not in choices:
-                faults.append(_fault("PP-CONFIG-CHOICE", name, f"must be one of {', '.join(choices)}, got {value!r}"))
-        raise_faults("radiomics settings", faults)
-
-
-def _fault(code: str, name: str, problem: str) -> ConfigError:
-    return ConfigError(code, f"radiomics.{name}", problem, "Correct it")
+        bounds = {"spacing_mm": SPACING_RANGE_MM, "bin_suv": BIN_RANGE_SUV}
+        check_settings(
+            self,
+            "radiomics",
+            [
+                (name, f"{low} to {high}", (value := getattr(self, name)) is None or low <= value <= high)
+                for name, (low, high) in bounds.items()
+            ],
+            {"interpolation": VOLUME_INTERPOLATIONS, "mask_interpolation": MASK_INTERPOLATIONS},
+        )

@@ -19,7 +19,7 @@ from pointpet.core import Case, Cohort, CohortError, ConfigError
 from pointpet.methods.base import Given
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.config import Configuration, build_configuration, load_configuration
-from pointpet.pipeline.prepare import PreparedCohort, prepare_cases
+from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
 from pointpet.pipeline.train import fit_prepared, require_prepared
 
 
@@ -120,7 +120,7 @@ class WeakDetector(ClassifierMixin, BaseEstimator):
     def _prepared(self, cohort: Cohort, configuration: Configuration) -> Iterator[PreparedCohort]:
         with TemporaryDirectory(prefix="pointpet-") as scratch:
             folder = Path(scratch if self.cache is None else self.cache)
-            prepared = prepare_cases(cohort, folder, configuration.preparing, workers=self.workers)
+            prepared = prepare_cohort(cohort, folder, configuration.preparing, workers=self.workers)
             require_prepared(prepared)
             yield prepared
 

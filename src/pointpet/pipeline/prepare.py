@@ -118,7 +118,7 @@ class PreparedCohort:
 
 
 def prepare_cohort(
-    cohort_path: Path,
+    source: Cohort | Path,
     out: Path,
     settings: PrepareSettings,
     *,
@@ -126,30 +126,16 @@ def prepare_cohort(
     workers: Workers = 1,
     report: Report = silent,
 ) -> PreparedCohort:
-    """Project every case of a manifest; cases already done, and unchanged since, are not read again.
+    """Project every case of a cohort; cases already done, and unchanged since, are not read again.
+
+    Args:
+        source: the cohort, or its manifest.
 
     Raises:
         Faults: the manifest is wrong.
         OutputError: `out` holds something else, or another process writes there.
     """
-    cohort = read_cohort(cohort_path)
-    return prepare_cases(cohort, out, settings, overwrite=overwrite, workers=workers, report=report)
-
-
-def prepare_cases(
-    cohort: Cohort,
-    out: Path,
-    settings: PrepareSettings,
-    *,
-    overwrite: bool = False,
-    workers: Workers = 1,
-    report: Report = silent,
-) -> PreparedCohort:
-    """Project the cases of a cohort that is read already; otherwise as `prepare_cohort`.
-
-    Raises:
-        OutputError: `out` holds something else, or another process writes there.
-    """
+    cohort = source if isinstance(source, Cohort) else read_cohort(source)
     with lock_folder(out):
         claim_folder(out, "prepared", {"format": FORMAT_VERSION, "settings": asdict(settings)}, overwrite=overwrite)
         task = partial(_prepare_case, out=out, settings=settings)

@@ -83,7 +83,7 @@ def run_study(
             page = out / REPORT_NAME
             return StudyOutcome(page if page.is_file() else render_report(out), ())
         prepared = prepare_cohort(
-            request.cohort_path,
+            manifest,
             out / ".prepared",
             configuration.preparing,
             overwrite=True,

@@ -90,6 +90,7 @@ class _Uids:
         self.source = source
 
     def make(self, *names: object) -> UID:
+        """The identifier of what `names` say it is; equal names give an equal one."""
         return generate_uid(entropy_srcs=[self.source, *map(str, names)])
 
 

@@ -44,7 +44,9 @@ class View:
 
 class _Turnable(Protocol):
     @property
-    def turned(self) -> tuple[Any, ...]: ...
+    def turned(self) -> tuple[Any, ...]:
+        """Views of the same kind, of the patient turned; none where there are no turns."""
+        ...
 
 
 Turnable = TypeVar("Turnable", bound=_Turnable)

@@ -143,12 +143,14 @@ class _SumOverProcesses(torch.autograd.Function):
 
     @staticmethod
     def forward(_: Any, own: torch.Tensor) -> torch.Tensor:
+        """The sum, of the shape of `own`."""
         whole = own.clone()
         distributed.all_reduce(whole)
         return whole
 
     @staticmethod
     def backward(_: Any, slope: torch.Tensor) -> torch.Tensor:
+        """Each process's tensor is in every process's sum, so that all their slopes add up."""
         whole = slope.clone()
         distributed.all_reduce(whole)
         return whole

@@ -56,6 +56,7 @@ class _Team:
         self._running: dict[Future[Outcome], tuple[int, Any, int]] = {}
 
     def start(self, place: int, task: Callable[[Any], Outcome], item: Any, number: int = 1) -> None:
+        """Give the process at `place` a task to do, for the `number`th time."""
         try:
             future = self._pools[place].submit(task, item)
         except BrokenProcessPool:  # it died while it had nothing to do
@@ -84,6 +85,7 @@ class _Team:
         self._pools[place] = _pool()
 
     def dismiss(self) -> None:
+        """End all processes, once what they are at is done."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in self._pools:

@@ -68,6 +68,7 @@ class _Kept:
         self._lock = Lock()
 
     def get(self, key: Any, make: Callable[[], Value]) -> Value:
+        """The value of `key`; two that ask for a new one at once both make it, neither waits for the other."""
         with self._lock:
             if key in self._values:
                 self._values.move_to_end(key)

@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import Annotated, Any
 
-from fastapi import BackgroundTasks, FastAPI, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -91,7 +91,6 @@ class Windows:
 def annotate_application(session: AnnotationSession) -> FastAPI:
     """The application for one session."""
     app = new_application("annotate.html")
-    windows = Windows()
 
     @app.exception_handler(StaleError)
     def stale(request: Request, error: StaleError) -> JSONResponse:
@@ -99,13 +98,24 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
         content = {"code": error.code, "message": str(error), "case": describe(state)}
         return JSONResponse(without_nan(content), status_code=409)
 
-    def known(case_id: str) -> CaseState:
-        try:
-            return session.state(case_id)
-        except KeyError:
-            raise UnknownCaseError from None
+    for routes in (_reading_routes, _saving_routes):
+        app.include_router(routes(session))
+    app.include_router(_presence_routes(Windows()))
+    return app
 
-    @app.get("/api/cohort")
+
+def _known(session: AnnotationSession, case_id: str) -> CaseState:
+    try:
+        return session.state(case_id)
+    except KeyError:
+        raise UnknownCaseError from None
+
+
+def _reading_routes(session: AnnotationSession) -> APIRouter:
+    """What the page shows: the cohort, a case's pictures, the outline about a point."""
+    router = APIRouter(prefix="/api")
+
+    @router.get("/cohort")
     def cohort() -> dict[str, Any]:
         return without_nan(
             {
@@ -117,43 +127,50 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
             }
         )
 
-    @app.get("/api/cases/{case_id}/mips")
+    @router.get("/cases/{case_id}/mips")
     def mips(case_id: str, later: BackgroundTasks) -> Response:
-        known(case_id)
+        _known(session, case_id)
         scan = session.scans.scan(case_id)
         later.add_task(session.outlines.warm_up, lambda: scan)
         pictures = {plane.value: scan.mips.picture(plane) for plane in scan.mips.planes}
         return packed({"id": case_id, "frame": frame_of(scan.mips), "warnings": list(scan.warnings)}, pictures)
 
-    @app.get("/api/cases/{case_id}/thumbnail")
+    @router.get("/cases/{case_id}/thumbnail")
     def small(case_id: str) -> Response:
-        known(case_id)
+        _known(session, case_id)
         return Response(thumbnail(session.scans.mips(case_id)), media_type="image/png")
 
-    @app.get("/api/cases/{case_id}/lesion")
+    @router.get("/cases/{case_id}/lesion")
     def lesion(
         case_id: str,
         x: Annotated[float, Query(allow_inf_nan=False)],
         y: Annotated[float, Query(allow_inf_nan=False)],
         z: Annotated[float, Query(allow_inf_nan=False)],
     ) -> Response:
-        known(case_id)
+        _known(session, case_id)
         return packed(*session.outlines.get(session.scans.scan(case_id), (x, y, z)))
 
-    @app.post("/api/cases/{case_id}/foresee", status_code=204)
+    @router.post("/cases/{case_id}/foresee", status_code=204)
     def foresee(case_id: str, body: PlaceBody) -> None:
-        known(case_id)
+        _known(session, case_id)
         session.foresee(case_id, body.plane, body.row, body.column)
 
-    @app.post("/api/cases/{case_id}/click")
+    return router
+
+
+def _saving_routes(session: AnnotationSession) -> APIRouter:
+    """What the page changes: clicks, and all that is said of a case."""
+    router = APIRouter(prefix="/api/cases/{case_id}")
+
+    @router.post("/click")
     def click(case_id: str, body: ClickBody) -> dict[str, Any]:
-        known(case_id)
+        _known(session, case_id)
         made = Click(body.plane, body.row, body.column, body.lesion, body.keeps_point)
         return without_nan(describe(session.click(case_id, made, body.revision)))
 
-    @app.put("/api/cases/{case_id}/annotation")
+    @router.put("/annotation")
     def annotation(case_id: str, body: AnnotationBody) -> dict[str, Any]:
-        known(case_id)
+        _known(session, case_id)
         said = Annotation(
             label=body.label.strip(),
             points_mm=tuple(body.points),
@@ -164,11 +181,18 @@ def annotate_application(session: AnnotationSession) -> FastAPI:
         )
         return without_nan(describe(session.save(case_id, said, body.revision)))
 
-    @app.post("/api/presence")
+    return router
+
+
+def _presence_routes(windows: Windows) -> APIRouter:
+    """Who else has the page open."""
+    router = APIRouter(prefix="/api")
+
+    @router.post("/presence")
     def presence(body: PresenceBody) -> dict[str, int]:
         if body.closing:
             windows.close(body.window)
             return {"others": 0}
         return {"others": windows.others(body.window)}
 
-    return app
+    return router

@@ -17,6 +17,7 @@ def test_random_numbers_threads_and_algorithms_are_given_back_after_an_error() -
     def fail_inside() -> None:
         with reproducible(1, threads + 1):
             assert torch.are_deterministic_algorithms_enabled()
+            assert not torch.utils.deterministic.fill_uninitialized_memory
             assert torch.get_num_threads() == threads + 1
             torch.rand(5)
             raise RuntimeError("stop")
@@ -24,6 +25,7 @@ def test_random_numbers_threads_and_algorithms_are_given_back_after_an_error() -
     with pytest.raises(RuntimeError, match="stop"):
         fail_inside()
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.rand(1), expected)
 

@@ -120,11 +120,12 @@ class EpochTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW under a one-cycle schedule over all epochs."""
+        settings = self.settings
         optimizer = torch.optim.AdamW(
-            self.networks.parameters(), lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay
+            self.networks.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        steps = self._task.steps_per_epoch * self.settings.epochs
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.settings.learning_rate, total_steps=steps)
+        steps = self._task.steps_per_epoch * settings.epochs
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:

@@ -82,8 +82,17 @@ def _resample(voxels: NDArray, source: Grid, target: Grid, interpolation: str) -
             f"interpolation must be one of {', '.join(get_args(Interpolation))}, got {interpolation!r}",
             "Choose one of them",
         )
+    origin, spacing, direction = _frame(target)
     moved = sitk.Resample(
-        _image(voxels, source), _reference(target), sitk.Transform(), methods[interpolation], 0.0, sitk.sitkFloat32
+        _image(voxels, source),
+        target.shape,
+        sitk.Transform(),
+        methods[interpolation],
+        origin,
+        spacing,
+        direction,
+        0.0,
+        sitk.sitkFloat32,
     )
     return sitk.GetArrayFromImage(moved).T
 
@@ -93,12 +102,14 @@ def _image(voxels: NDArray, grid: Grid) -> sitk.Image:
     import SimpleITK as sitk  # noqa: N813
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(voxels.T))
-    image.SetOrigin(grid.affine[:3, 3].tolist())
-    image.SetSpacing(grid.spacing_mm.tolist())
-    image.SetDirection((grid.affine[:3, :3] / grid.spacing_mm).ravel().tolist())
+    origin, spacing, direction = _frame(grid)
+    image.SetOrigin(origin)
+    image.SetSpacing(spacing)
+    image.SetDirection(direction)
     return image
 
 
-def _reference(grid: Grid) -> sitk.Image:
-    """`grid` as SimpleITK wants it."""
-    return _image(np.zeros(grid.shape, np.uint8), grid)
+def _frame(grid: Grid) -> tuple[list[float], list[float], list[float]]:
+    """Origin, spacing and direction of `grid` as SimpleITK wants them."""
+    direction = (grid.affine[:3, :3] / grid.spacing_mm).ravel().tolist()
+    return grid.affine[:3, 3].tolist(), grid.spacing_mm.tolist(), direction

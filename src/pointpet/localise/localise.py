@@ -67,8 +67,8 @@ def localise(
     """
     agreed = _cleaned(volume, maps, settings, mips, candidates)
     projected = back_project(volume.grid, agreed, threshold=settings.loose_threshold)
-    hull = np.zeros(volume.voxels.shape, bool)
-    mask = np.zeros(volume.voxels.shape, bool)
+    hull = np.zeros_like(volume.voxels, bool)
+    mask = np.zeros_like(volume.voxels, bool)
     seeds: list[tuple[int, ...]] = []
     if projected is not None:
         hull[projected.box] = projected.both_over(settings.hull_threshold)
@@ -105,8 +105,8 @@ def _lesions(
     suv = settings.capped(volume.voxels[projected.box])
     score = np.where(region, suv * projected.product**2, -np.inf).astype(np.float32)
     seeds: list[tuple[int, ...]] = []
-    union = np.zeros(volume.voxels.shape, bool)
-    allowed = np.zeros(volume.voxels.shape, bool)
+    union = np.zeros_like(volume.voxels, bool)
+    allowed = np.zeros_like(volume.voxels, bool)
     allowed[projected.box] = region
     scan_max = float(volume.voxels.max())
     for start in _starts(volume, maps, score, projected, settings):

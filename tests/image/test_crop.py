@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from pointpet.core import GeometryError, Grid, Mask, Unit, Volume
-from pointpet.image.crop import crop, embed
+from pointpet.image.crop import bounding_box, crop, embed
 
 
 def oblique() -> np.ndarray:
@@ -59,3 +59,11 @@ def test_embed_refuses_what_does_not_fit(shape: tuple, offset: tuple) -> None:
     volume = Volume(np.ones((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(GeometryError, match=r"embed: voxels .* must lie in"):
         embed(volume, shape, offset)
+
+
+def test_a_bounding_box_just_holds_the_region() -> None:
+    region = np.zeros((6, 7, 8), bool)
+    region[1, 5, 2] = region[4, 3, 7] = True
+    assert bounding_box(region) == (slice(1, 5), slice(3, 6), slice(2, 8))
+    assert bounding_box(region[:, :, 7]) == (slice(4, 5), slice(3, 4))
+    assert bounding_box(np.zeros((3, 4), bool)) is None

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from pointpet.core import Candidates, Grid, Volume
 from pointpet.image.body import body_threshold
+from pointpet.image.crop import bounding_box
 from pointpet.image.resample import resample_volume
 
 CUBE_MM = 4.0
@@ -91,9 +92,9 @@ def _body_cubes(volume: Volume) -> Volume | None:
     x, y, z = np.floor((high - low) / CUBE_MM + 1e-6).astype(int).tolist()
     cubes = resample_volume(volume, Grid((x + 1, y + 1, z + 1), affine), "linear")
     body = cubes.voxels > body_threshold(cubes)
-    if not body.any():
+    box = bounding_box(body)
+    if box is None:
         return None
-    box = ndimage.find_objects(body.astype(np.int8))[0]
     smooth = np.asarray(ndimage.gaussian_filter(cubes.voxels[box], SMOOTHING_MM / CUBE_MM), np.float32)
     affine[:3, 3] += [part.start * CUBE_MM for part in box]
     return Volume(smooth, affine, volume.unit)

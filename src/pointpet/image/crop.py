@@ -32,6 +32,19 @@ def crop(image: Image, lo: Sequence[int], hi: Sequence[int]) -> Image:
     return _moved(image, image.voxels[tuple(map(slice, low, high))], low)
 
 
+def bounding_box(region: NDArray[np.bool_]) -> tuple[slice, ...] | None:
+    """Slices that just hold what is true of `region`, one an axis; None where nothing is."""
+    box: list[slice] = []
+    left = region
+    for axis in range(region.ndim):
+        held = np.flatnonzero(left.any(axis=tuple(other for other in range(region.ndim) if other != axis)))
+        if not len(held):
+            return None
+        box.append(slice(int(held[0]), int(held[-1]) + 1))
+        left = left[(slice(None),) * axis + (box[-1],)]
+    return tuple(box)
+
+
 def embed(image: Image, shape: Sequence[int], offset: Sequence[int], fill: float = 0.0) -> Image:
     """Put `image` into a larger one of `shape` with its first voxel at index `offset`; the rest is `fill`.
 

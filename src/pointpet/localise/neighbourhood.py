@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pointpet.image.crop import bounding_box
+
 NEAREST_MM = 30.0
 """A region that begins farther from the click than this is not what was clicked."""
 
@@ -137,13 +139,13 @@ def component_at(region: NDArray[np.bool_], index: Sequence[int]) -> NDArray[np.
 
 def box_around(region: NDArray[np.bool_], spacing_mm: NDArray, margin_mm: float) -> tuple[slice, ...] | None:
     """Slices that hold `region` with a margin; None where it is empty."""
-    boxes = ndimage.find_objects(region.view(np.uint8))
-    if not boxes or boxes[0] is None:
+    box = bounding_box(region)
+    if box is None:
         return None
     margin = np.ceil(margin_mm / spacing_mm).astype(int)
     return tuple(
         slice(max(part.start - int(m), 0), min(part.stop + int(m), n))
-        for part, m, n in zip(boxes[0], margin, region.shape, strict=True)
+        for part, m, n in zip(box, margin, region.shape, strict=True)
     )
 
 

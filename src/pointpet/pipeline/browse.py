@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import Case, GeometryError, Grid, Mask, MipPair, Plane, Volume, to_picture
-from pointpet.image.crop import crop
+from pointpet.image.crop import bounding_box, crop
 from pointpet.io.mip_pictures import read_mip_pictures
 from pointpet.pipeline.inputs import read_case
 from pointpet.project import project, project_mask, ray_depth
@@ -352,14 +352,12 @@ def lesion_at(
 
 def _about(volume: Volume, mask: Mask) -> tuple[Volume, Mask]:
     """Both cut to the mask and what a sphere for SUVpeak needs about it: figures are the same, and found sooner."""
-    from scipy import ndimage
-
-    found = ndimage.find_objects(mask.voxels.view(np.uint8))
-    if not found:
+    box = bounding_box(mask.voxels)
+    if box is None:
         return volume, mask
     margin = np.ceil(PEAK_MARGIN_MM / volume.spacing_mm).astype(int)
-    low = np.maximum([part.start for part in found[0]] - margin, 0)
-    high = np.minimum([part.stop for part in found[0]] + margin, mask.voxels.shape)
+    low = np.maximum([part.start for part in box] - margin, 0)
+    high = np.minimum([part.stop for part in box] + margin, mask.voxels.shape)
     return crop(volume, low.tolist(), high.tolist()), crop(mask, low.tolist(), high.tolist())
 
 

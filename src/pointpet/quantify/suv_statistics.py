@@ -15,6 +15,7 @@ from scipy import fft, ndimage
 from scipy.spatial.distance import pdist
 
 from pointpet.core import Lesion, Mask, Volume, require_same_grid
+from pointpet.image.crop import bounding_box
 
 PEAK_RADIUS_MM = 6.2
 """Radius of the 1 mL sphere of SUVpeak as IBSI rounds it (reference manual 3.2.1: about 6.2 mm)."""
@@ -57,13 +58,17 @@ def describe_lesions(
         GeometryError: the mask lies on another grid.
     """
     require_same_grid("lesions", volume, mask)
-    labels = _components(mask)
+    outer = bounding_box(mask.voxels)
+    if outer is None:
+        return ()
+    # cc3d takes no read-only array.
+    labels = cc3d.connected_components(mask.voxels[outer].copy(), connectivity=26)
     lesions = [
-        (number, _describe(volume, labels[box] == number, box))
+        (number, _describe(volume, labels[box] == number, _within(outer, box)))
         for number, box in enumerate(ndimage.find_objects(labels), start=1)
         if box is not None
     ]
-    main = _label_at(mask, labels, seeds_mm)
+    main = _label_at(mask, labels, outer, seeds_mm)
     lesions.sort(key=lambda item: (item[0] != main, -item[1].tlg_g, item[0]))
     return tuple(Lesion(**{**vars(lesion), "number": order}) for order, (_, lesion) in enumerate(lesions, start=1))
 
@@ -154,14 +159,9 @@ def _sphere(axes_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     return (np.linalg.norm(steps @ axes_mm.T, axis=-1) <= PEAK_RADIUS_MM).astype(np.float64)
 
 
-def _components(mask: Mask) -> NDArray:
-    """(X, Y, Z) number of each voxel's component from 1, found in the mask's box: most of a scan is none of it."""
-    labels = np.zeros(mask.voxels.shape, np.uint32)
-    if mask.voxels.any():
-        box = ndimage.find_objects(mask.voxels.view(np.uint8))[0]
-        # cc3d takes no read-only array.
-        labels[box] = cc3d.connected_components(mask.voxels[box].copy(), connectivity=26)
-    return labels
+def _within(outer: tuple[slice, ...], box: tuple[slice, ...]) -> tuple[slice, ...]:
+    """Slices of the whole that are `box` of its part `outer`."""
+    return tuple(slice(big.start + part.start, big.start + part.stop) for big, part in zip(outer, box, strict=True))
 
 
 def _describe(volume: Volume, region: NDArray[np.bool_], box: tuple[slice, ...]) -> Lesion:
@@ -188,10 +188,13 @@ def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _label_at(mask: Mask, labels: NDArray, seeds_mm: NDArray | Sequence[Sequence[float]] | None) -> int:
-    """Label of the component at the first seed; 0 where there is none."""
+def _label_at(
+    mask: Mask, labels: NDArray, box: tuple[slice, ...], seeds_mm: NDArray | Sequence[Sequence[float]] | None
+) -> int:
+    """Label, of those of the mask's `box`, of the component at the first seed; 0 where there is none."""
     seeds = np.asarray([] if seeds_mm is None else seeds_mm, np.float64).reshape(-1, 3)
     if not len(seeds) or not mask.grid.contains(seeds[:1])[0]:
         return 0
     x, y, z = np.rint(mask.grid.indices(seeds[:1])[0]).astype(int)
-    return int(labels[x, y, z])
+    inside = all(part.start <= n < part.stop for part, n in zip(box, (x, y, z), strict=True))
+    return int(labels[x - box[0].start, y - box[1].start, z - box[2].start]) if inside else 0

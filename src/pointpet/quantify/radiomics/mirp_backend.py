@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from pointpet.image.crop import bounding_box
 from pointpet.quantify.radiomics.region import Region
 from pointpet.quantify.radiomics.texture import DIRECTIONS, Texture
 
@@ -88,7 +88,8 @@ def _images(region: Region) -> Iterator[tuple[list[str], Any, Any]]:
     from mirp._images.ct_image import CTImage  # pyright: ignore[reportMissingImports]
     from mirp._images.generic_image import GenericImage  # pyright: ignore[reportMissingImports]
 
-    box = ndimage.find_objects(region.shape.astype(np.int8))[0]
+    box = bounding_box(region.shape)
+    assert box is not None
     shape, inside = region.shape[box], region.inside[box]
     yield ON_SHAPE, *_pair(GenericImage, region.suv[box], shape, inside, region)
     # Statistics and histograms ask for values alone: a row of them saves MIRP a table of every voxel of the box.

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
+from pointpet.image.crop import bounding_box
 from pointpet.quantify.radiomics.region import Region
 
 NEIGHBOURS = tuple(step for step in product((-1, 0, 1), repeat=3) if any(step))
@@ -58,7 +59,8 @@ class Texture:
     """
 
     def __init__(self, region: Region) -> None:
-        box = ndimage.find_objects(region.shape.astype(np.int8))[0]
+        box = bounding_box(region.shape)
+        assert box is not None
         inside = region.inside[box]
         # One voxel of level 0, which is no level, around the box: a neighbour's place is then never out of bounds.
         self._levels = np.ascontiguousarray(np.pad(np.where(inside, region.levels[box], 0), 1))

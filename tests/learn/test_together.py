@@ -92,8 +92,8 @@ def test_a_training_inside_a_job_stays_one_process(launched):
 
 
 QUICK = (
-    "training: {epochs: 4, input_mm: 4.0, widths: [4, 4, 4, 4, 4, 4, 8, 8], threads: 1, precision: fp32, "
-    "pooled_share: 0.5, validation_share: 0.2, "
+    "training: {epochs: 4, input_mm: 12.0, radius_mm: 72.0, shift_mm: 72.0, widths: [4, 4, 4, 4, 4, 4, 8, 8], "
+    "threads: 1, precision: fp32, pooled_share: 0.5, validation_share: 0.2, "
 )
 PAIR = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -118,7 +118,7 @@ def test_two_processes_descend_the_gradient_of_one(tmp_path: Path, shared: str) 
     apart = np.linalg.norm(two - one, axis=1) / length
     assert length.min() > 1e-3
     # Where two cells tie for a maximum, rounding decides which of them the slope passes through.
-    assert np.median(apart) < 1e-5
+    assert np.median(apart) < 1e-4
     assert apart.max() < 0.05
 
 
@@ -162,7 +162,8 @@ def run(*arguments: str) -> str:
 
 
 def write_pictures(folder: Path, count: int) -> None:
-    """Ready-made pictures whose blob's height is the class; every third case has no point."""
+    """Ready-made pictures whose blob's height is the class; every third case has no point. Pixels of 12 mm make them
+    as wide as a body, so that their size is believed."""
     random = np.random.default_rng(0)
     rows = ["case_id,label,mip_coronal,mip_sagittal,pixel_mm,coronal_row,coronal_col,sagittal_row,sagittal_col"]
     for number in range(count):
@@ -175,5 +176,5 @@ def write_pictures(folder: Path, count: int) -> None:
             np.save(folder / f"{number}_{plane}.npy", picture)
             cells += [str(row), str(column)]
         cells = cells if number % 3 else [""] * 4
-        rows.append(",".join([f"P{number}", label, f"{number}_coronal.npy", f"{number}_sagittal.npy", "4", *cells]))
+        rows.append(",".join([f"P{number}", label, f"{number}_coronal.npy", f"{number}_sagittal.npy", "12", *cells]))
     (folder / "cohort.csv").write_text("\n".join(rows) + "\n")

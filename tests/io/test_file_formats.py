@@ -27,6 +27,7 @@ from pointpet.io.model_folder import (
 )
 from pointpet.io.nifti import NOTE, write_map
 from pointpet.learn.onnx_names import CORONAL, IMAGE, LOGITS, MAPS, OPSET
+from pointpet.pipeline.confidence import FILE as CONFIDENCE
 
 STORED_BY_METHODS = ("cohort", "evaluation")
 
@@ -135,7 +136,7 @@ def test_model_folder(sections: dict[str, str], tmp_path: Path) -> None:
     write_onnx(tmp_path / "m", b"graph")
     _, record = read_model(tmp_path / "m")
     graph = [IMAGE, CORONAL, LOGITS, MAPS]
-    expected = [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, ONNX_NAME, *record, *STORED_BY_METHODS, *graph]
+    expected = [WEIGHTS_NAME, RECORD_NAME, CARD_NAME, CONFIDENCE, ONNX_NAME, *record, *STORED_BY_METHODS, *graph]
     assert first_cells(sections["Model folder"]) == expected
     assert f"opset {OPSET}" in sections["Model folder"]
 

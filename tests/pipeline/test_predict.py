@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import nibabel as nib
@@ -5,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pointpet.core import ConfigError, GeometryError, ImageReadError, ModelError, OutputError
+from pointpet.core import ConfigError, GeometryError, ImageReadError, ModelError, OutputError, Unit
 from pointpet.io.artefacts import read_json
-from pointpet.pipeline.predict import LESION_COLUMNS, predict_inputs
+from pointpet.io.nifti import read_nifti
+from pointpet.localise.certainty import case_certainty
+from pointpet.pipeline.confidence import calibrate_on, load_calibration
+from pointpet.pipeline.predict import LESION_COLUMNS, load_model, predict_inputs, predict_volume
+from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.segment import segment_scan
-from pointpet.pipeline.train import train_model
+from pointpet.pipeline.train import fit_prepared, train_model
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +24,9 @@ def model(cohort_folder, quick, tmp_path_factory):
     return folder
 
 
-def test_a_model_folder_holds_three_files(model):
+def test_a_model_folder_holds_weights_record_card_and_calibration(model):
     names = {path.name for path in model.iterdir() if not path.name.startswith(".")}
-    assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md"}
+    assert names == {"weights.safetensors", "model.json", "MODEL_CARD.md", "confidence.json"}
     assert "Not a medical device" in (model / "MODEL_CARD.md").read_text()
 
 
@@ -33,17 +38,60 @@ def test_training_again_with_the_same_command_keeps_the_model(cohort_folder, qui
 
 
 def test_a_prepared_folder_trains_the_same_model(cohort_folder, quick, model, tmp_path):
-    from pointpet.pipeline.prepare import prepare_cohort
-
     prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
     train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
     ours, theirs = (folder / "weights.safetensors" for folder in (model, tmp_path / "m"))
     assert ours.read_bytes() == theirs.read_bytes()
+    assert not (tmp_path / "m" / "confidence.json").exists(), "there is no scan to calibrate it on"
+
+
+def test_a_prediction_has_the_confidence_that_the_models_calibration_gives(cohort_folder, model, tmp_path):
+    scans = [cohort_folder / "images" / f"C{number:02d}.nii.gz" for number in (0, 1)]
+    outcome = predict_inputs(model, scans, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "summary.csv")
+    calibration = load_calibration(model)
+    assert calibration is not None
+    assert calibration.event == "class right and lesion found"
+    assert calibration.scaling.cases >= 1
+    fitted, record = load_model(model)
+    for row, scan, told in zip(outcome.rows, scans, table["confidence"], strict=True):
+        result = read_json(tmp_path / "out" / row["case_id"] / "result.json")
+        prediction = predict_volume(fitted, record, read_nifti(scan, Unit.SUVBW)).prediction
+        expected = float(calibration.scaling(case_certainty(prediction)))
+        assert result["confidence"] == pytest.approx(expected, abs=1e-5)
+        assert told == pytest.approx(expected, abs=1e-5)
+        assert sum(result["probabilities_calibrated"].values()) == pytest.approx(1)
+        rows = pd.read_csv(tmp_path / "out" / row["case_id"] / "lesions.csv")
+        assert list(rows["confidence"]) == pytest.approx([lesion["confidence"] for lesion in result["lesions"]])
+
+
+def test_the_calibration_is_that_of_the_training_cases_held_out(cohort_folder, quick, model):
+    """As a study does it: on the cases that chose the epoch, by a forest that knows none of their clicks."""
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", model.parent / "p", quick.preparing)
+    method = quick.method("proposed")
+    trained = fit_prepared(method, prepared, quick, seed=1)
+    held = method.held_out(trained.cases, trained.context)
+    blinded = method.blinded(trained.fitted, trained.cases, trained.context)
+    assert blinded is not trained.fitted
+    expected = calibrate_on(blinded, [case for case in trained.cases if case.case_id in held])
+    assert load_calibration(model) == expected
+
+
+def test_without_a_calibration_the_confidence_is_blank_and_a_damaged_one_is_refused(cohort_folder, model, tmp_path):
+    shutil.copytree(model, tmp_path / "m")
+    (tmp_path / "m" / "confidence.json").unlink()
+    scan = cohort_folder / "images" / "C00.nii.gz"
+    predict_inputs(tmp_path / "m", [scan], tmp_path / "out")
+    result = read_json(tmp_path / "out" / "C00" / "result.json")
+    assert (result["confidence"], result["probabilities_calibrated"]) == (None, {})
+    assert all(lesion["confidence"] is None for lesion in result["lesions"])
+    assert pd.read_csv(tmp_path / "out" / "summary.csv")["confidence"].isna().all()
+    (tmp_path / "m" / "confidence.json").write_text('{"scaling": {"slope": 1}}')
+    with pytest.raises(ModelError, match=r"model m: confidence\.json must hold scaling, temperature and event, and"):
+        load_calibration(tmp_path / "m")
 
 
 def test_a_model_says_how_the_prepared_folder_was_made_not_what_the_configuration_would(cohort_folder, quick, tmp_path):
-    from pointpet.pipeline.prepare import prepare_cohort
-
     made = replace(quick.preparing, pixel_mm=8.0, interpolation="linear", turned_factor=1)
     prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", made)
     train_model(tmp_path / "p", tmp_path / "m", quick, method="cam_alone", seed=1)
@@ -104,10 +152,7 @@ def test_the_documented_schema_is_that_of_the_files(cohort_folder, model, tmp_pa
 
 
 def test_a_model_of_phantoms_is_flagged_whatever_way_it_was_trained(cohort_folder, quick, tmp_path):
-    import shutil
-
     from pointpet.io.artefacts import write_json
-    from pointpet.pipeline.prepare import prepare_cohort
 
     shutil.copytree(cohort_folder, tmp_path / "cohort")
     write_json(tmp_path / "cohort" / "phantom.json", {"preset": "default"})

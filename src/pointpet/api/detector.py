@@ -85,9 +85,9 @@ class WeakDetector(ClassifierMixin, BaseEstimator):
         named = [replace(case, label=str(label)) for case, label in zip(cases, labels, strict=True)]
         source = X.source if isinstance(X, Cohort) else "files"
         with self._prepared(Cohort(tuple(named), _digest(X), source), configuration) as prepared:
-            fitted, context = fit_prepared(built, prepared, configuration, seed=self.seed)
+            trained = fit_prepared(built, prepared, configuration, seed=self.seed)
         self.classes_ = classes[np.argsort([str(name) for name in classes], kind="stable")]
-        self.model_ = Model(fitted, {"method": self.method, **context.record})
+        self.model_ = Model(trained.fitted, {"method": self.method, **trained.context.record})
         return self
 
     def predict_proba(self, X: Cohort | Sequence[Case]) -> NDArray[np.float64]:

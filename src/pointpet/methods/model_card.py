@@ -166,7 +166,9 @@ def _caveats(cohort: Mapping[str, Any]) -> str:
     first = f"- {PHANTOM_NOTICE}\n" if cohort.get("source") == "phantom" else ""
     return first + (
         "- Try it on cases of your own with known truth before you believe it; train on your own scanner's cases.\n"
-        "- The probabilities are not calibrated. The flags in result.json say when a human should look first.\n"
+        "- The probabilities are not calibrated. Where confidence.json lies beside the model, answers also have "
+        "calibrated\n  ones and a confidence, fitted on the training patients that chose the epoch, who are few.\n"
+        "- The flags in result.json say when a human should look first.\n"
         "- Small lesions beside hot organs are missed most, and one main lesion a scan is what it was trained to find."
     )
 

@@ -1,4 +1,4 @@
-"""Confidence of answers: calibrated on the part of a fold's training cases that no weight was learnt from.
+"""Confidence of answers: calibrated on the part of the training cases that no weight was learnt from.
 
 What a method says of those cases is held against what its training may know of them: the class, and where it is given
 points or masks, whether the lesion was found. No test case, and nothing a method is not given, enters.
@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Prediction, to_picture
+from pointpet.core import Lesion, ModelError, OutputError, Prediction, to_picture
 from pointpet.evaluate.confidence import Scaling, fit_scaling, fit_temperature, tempered
 from pointpet.evaluate.detection import HIT_TOLERANCE_MM
 from pointpet.io.artefacts import read_json, write_json
 from pointpet.localise.certainty import case_certainty, lesion_certainties
-from pointpet.methods.base import CaseInput, FittedMethod
+from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Method
+from pointpet.methods.held_out import HoldsOut
 
 FILE = "confidence.json"
 """Beside the model that it belongs to."""
@@ -58,13 +59,55 @@ class Calibration:
         write_json(folder / FILE, asdict(self))
 
 
+def case_confidence(calibration: Calibration | None, prediction: Prediction) -> dict[str, Any]:
+    """`Calibration.case_entries`; null and empty without a calibration."""
+    if calibration is None:
+        return {"confidence": None, "probabilities_calibrated": {}}
+    return calibration.case_entries(prediction)
+
+
+def lesions_with_confidence(
+    calibration: Calibration | None, lesions: Sequence[Lesion], prediction: Prediction
+) -> list[dict[str, Any]]:
+    """The lesions as result.json holds them, each with its `confidence`; null without a calibration."""
+    known = [None] * len(lesions) if calibration is None else calibration.lesion_confidences(lesions, prediction)
+    return [asdict(lesion) | {"confidence": value} for lesion, value in zip(lesions, known, strict=True)]
+
+
 def load_calibration(folder: Path) -> Calibration | None:
-    """Read confidence.json of a model; None where it has none."""
+    """Read confidence.json of a model; None where it has none.
+
+    Raises:
+        ModelError: it is damaged.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
-    record = read_json(path)
-    return Calibration(Scaling(**record["scaling"]), record["temperature"], record["event"])
+    try:
+        record = read_json(path)
+        return Calibration(Scaling(**record["scaling"]), float(record["temperature"]), str(record["event"]))
+    except (OutputError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            "PP-MODEL-CONFIDENCE",
+            f"model {folder.name}",
+            f"{FILE} must hold scaling, temperature and event, and does not",
+            "Copy the whole folder again, or train the model again; without the file answers have no confidence",
+        ) from error
+
+
+def calibrate(
+    method: Method, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext
+) -> Calibration | None:
+    """Fit on the training cases that `method` kept back to choose its epoch; None where it keeps none back.
+
+    Args:
+        fitted: what `method.fit(training, context)` gave.
+    """
+    if not isinstance(method, HoldsOut):
+        return None
+    held = method.held_out(training, context)
+    blinded = method.blinded(fitted, training, context) if held else fitted
+    return calibrate_on(blinded, [case for case in training if case.case_id in held])
 
 
 def calibrate_on(fitted: FittedMethod, held_out: Sequence[CaseInput]) -> Calibration | None:

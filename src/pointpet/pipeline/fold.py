@@ -15,10 +15,15 @@ from pointpet.evaluate.case_measures import measure_case
 from pointpet.io.artefacts import write_json
 from pointpet.io.mip_pictures import read_picture_masks
 from pointpet.methods.base import FitContext, FittedMethod, Method
-from pointpet.methods.held_out import HoldsOut
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.confidence import FILE as CONFIDENCE
-from pointpet.pipeline.confidence import Calibration, calibrate_on, load_calibration
+from pointpet.pipeline.confidence import (
+    Calibration,
+    calibrate,
+    case_confidence,
+    lesions_with_confidence,
+    load_calibration,
+)
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import attempt
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
@@ -30,7 +35,6 @@ from pointpet.quantify.suv_statistics import describe_lesions
 LOG = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
-NO_CONFIDENCE = {"confidence": None, "probabilities_calibrated": {}}
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +143,7 @@ def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMe
         fitted.save(folder)
         LOG.info("fold %d, %s: trained, %s", task.fold.number, method.name, _training_line(fitted))
     shutil.rmtree(checkpoints, ignore_errors=True)
-    calibration = None
-    if isinstance(method, HoldsOut):
-        held = method.held_out(training, context)
-        blinded = method.blinded(fitted, training, context) if held else fitted
-        calibration = calibrate_on(blinded, [case for case in training if case.case_id in held])
+    calibration = calibrate(method, fitted, training, context)
     if calibration is not None:
         calibration.save(folder)
     return ReadyMethod(method, fitted, calibration)
@@ -170,9 +170,6 @@ def _test_case(task: FoldTask, ready: ReadyMethod, prepared: PreparedCase, reade
     lesions = ()
     if prediction.mask is not None:
         lesions = describe_lesions(reader.volume(prepared), prediction.mask, seeds_mm=prediction.seeds_mm)
-    confidences = [None] * len(lesions)
-    if calibration is not None:
-        confidences = calibration.lesion_confidences(lesions, prediction)
     folder = case_folder(task.study, method.name, prepared.case.case_id)
     stored = reader.volume(prepared).stored if prediction.mask is not None else None
     write_prediction(
@@ -195,11 +192,8 @@ def _test_case(task: FoldTask, ready: ReadyMethod, prepared: PreparedCase, reade
             "probabilities": dict(prediction.probabilities),
             "flags": [flag.value for flag in prediction.flags],
             "measures": measures,
-            **(calibration.case_entries(prediction) if calibration is not None else NO_CONFIDENCE),
-            "lesions": [
-                asdict(lesion) | {"confidence": confidence}
-                for lesion, confidence in zip(lesions, confidences, strict=True)
-            ],
+            **case_confidence(calibration, prediction),
+            "lesions": lesions_with_confidence(calibration, lesions, prediction),
         },
     )
 

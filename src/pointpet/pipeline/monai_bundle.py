@@ -17,6 +17,7 @@ from pointpet.core import ModelError
 from pointpet.io.artefacts import lock_folder, write_json
 from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME
 from pointpet.methods.model_card import PHANTOM_NOTICE, TASK
+from pointpet.pipeline.confidence import FILE as CONFIDENCE
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.predict import NOTICE, is_phantom_trained, load_model, predict_inputs
 from pointpet.pipeline.shipped import find_model
@@ -52,6 +53,8 @@ def write_bundle(model: str | Path, out: Path, *, overwrite: bool = False) -> No
         for name in (WEIGHTS_NAME, RECORD_NAME, CARD_NAME):
             (out / MODELS).mkdir(exist_ok=True)
             shutil.copyfile(folder / name, out / MODELS / name)
+        if (folder / CONFIDENCE).is_file():
+            shutil.copyfile(folder / CONFIDENCE, out / MODELS / CONFIDENCE)
         (out / "docs").mkdir(exist_ok=True)
         shutil.copyfile(folder / CARD_NAME, out / "docs" / "README.md")
         write_json(out / "configs" / "metadata.json", metadata(record))

@@ -22,6 +22,7 @@ from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FittedMethod
 from pointpet.methods.fitted_weak import load_onnx
 from pointpet.methods.registry import build_method
+from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -131,7 +132,8 @@ def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...
         return _predict_pictures(case, model=model, out=out, formats=formats, runtime=runtime)
     fitted, record = load_model(model, runtime)
     reading = read_case(case)
-    result, prediction, mips = predict_reading(fitted, record, reading, case.case_id)
+    calibration = load_calibration(model)
+    result, prediction, mips = predict_reading(fitted, record, reading, case.case_id, calibration=calibration)
     partial_folder = out / f".{case.case_id}.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     pictures = predicted_pictures_of(prediction, mips)
@@ -150,7 +152,7 @@ def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...
 def _predict_pictures(case: Case, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str) -> dict[str, Any]:
     """Predict and write a case of ready-made MIP images."""
     require_picture_formats(case, formats)
-    result, prediction, mips = predict_pictures(*load_model(model, runtime), case)
+    result, prediction, mips = predict_pictures(*load_model(model, runtime), case, calibration=load_calibration(model))
     partial_folder = out / f".{case.case_id}.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     write_prediction(partial_folder, prediction, mips, prediction.picture_masks, stored=None)
@@ -162,9 +164,17 @@ def _predict_pictures(case: Case, *, model: Path, out: Path, formats: tuple[str,
 
 
 def predict_reading(
-    fitted: FittedMethod, record: Mapping[str, Any], reading: PetReading, case_id: str
+    fitted: FittedMethod,
+    record: Mapping[str, Any],
+    reading: PetReading,
+    case_id: str,
+    *,
+    calibration: Calibration | None = None,
 ) -> tuple[dict[str, Any], Prediction, MipPair]:
     """Predict one scan in memory.
+
+    Args:
+        record: model.json's. calibration: the model's, which gives the answer its confidence.
 
     Returns:
         What result.json holds, the prediction itself, and the MIPs it was made from.
@@ -179,8 +189,9 @@ def predict_reading(
         "model_sha256": record["weights_sha256"],
         "predicted": prediction.predicted,
         "probabilities": dict(prediction.probabilities),
+        **case_confidence(calibration, prediction),
         "flags": [flag.value for flag in prediction.flags],
-        "lesions": [asdict(lesion) for lesion in found.lesions],
+        "lesions": lesions_with_confidence(calibration, found.lesions, prediction),
         "warnings": list(reading.warnings),
         "suv_notes": [asdict(note) for note in reading.notes],
     }
@@ -231,6 +242,7 @@ def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
         "case_id": result["case_id"],
         "predicted": result["predicted"],
         **{f"probability_{name}": value for name, value in result["probabilities"].items()},
+        "confidence": result.get("confidence"),
         "lesions": len(lesions),
         "suv_max": main.get("suv_max"),
         "suv_mean": main.get("suv_mean"),
@@ -258,5 +270,5 @@ def lesion_rows(lesions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-LESION_COLUMNS = tuple(lesion_rows([asdict(Lesion(1, (0, 0, 0), (0, 0, 0), 0, 0, 0, 0, 0))])[0])
+LESION_COLUMNS = (*lesion_rows([asdict(Lesion(1, (0, 0, 0), (0, 0, 0), 0, 0, 0, 0, 0))])[0], "confidence")
 """Columns of lesions.csv, there also when a scan has no lesion."""

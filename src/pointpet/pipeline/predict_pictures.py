@@ -13,6 +13,7 @@ from pointpet._version import __version__
 from pointpet.core import Case, MipPair, OutputError, Plane, Prediction, to_picture
 from pointpet.io.mip_pictures import read_mip_pictures
 from pointpet.methods.base import CaseInput, FittedMethod
+from pointpet.pipeline.confidence import Calibration, case_confidence
 from pointpet.pipeline.config import PrepareSettings
 
 
@@ -33,9 +34,12 @@ def require_picture_formats(case: Case, formats: Sequence[str]) -> None:
 
 
 def predict_pictures(
-    fitted: FittedMethod, record: Mapping[str, Any], case: Case
+    fitted: FittedMethod, record: Mapping[str, Any], case: Case, *, calibration: Calibration | None = None
 ) -> tuple[dict[str, Any], Prediction, MipPair]:
     """Predict a case with ready-made pictures.
+
+    Args:
+        record: model.json's. calibration: the model's, which gives the answer its confidence.
 
     Returns:
         What result.json holds, the prediction itself, and the MIPs it was made from.
@@ -54,6 +58,7 @@ def predict_pictures(
         "model_sha256": record["weights_sha256"],
         "predicted": prediction.predicted,
         "probabilities": dict(prediction.probabilities),
+        **case_confidence(calibration, prediction),
         "flags": [flag.value for flag in prediction.flags],
         "lesions": [],
         "views": {plane.value: view_facts(prediction, plane, reading.mips.pixel_mm) for plane in reading.mips.planes},
@@ -92,6 +97,7 @@ def picture_summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
         "case_id": result["case_id"],
         "predicted": result["predicted"],
         **{f"probability_{name}": value for name, value in result["probabilities"].items()},
+        "confidence": result.get("confidence"),
         "lesions": max(view["lesions"] for view in result["views"].values()),
         **dict.fromkeys(blank),
         "flags": " ".join(result["flags"]),

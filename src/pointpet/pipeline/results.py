@@ -263,11 +263,12 @@ class ResultFolder:
     def _entry(self, method: str, case_id: str) -> dict[str, Any]:
         result = read_json(self._cases[method][case_id] / RESULT)
         probabilities, lesions = result.get("probabilities") or {}, result.get("lesions") or []
+        confidence = result.get("confidence")
         return {
             "id": case_id,
             "label": result.get("label"),
             "predicted": result.get("predicted"),
-            "confidence": max(probabilities.values(), default=None),
+            "confidence": max(probabilities.values(), default=None) if confidence is None else confidence,
             "dice": (result.get("measures") or {}).get("dice"),
             "flags": result.get("flags") or [],
             "lesions": len(lesions),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from pointpet._version import __version__
 from pointpet.core import ConfigError, TrainingError
 from pointpet.io.artefacts import lock_folder
 from pointpet.io.cohort_csv import read_cohort
-from pointpet.methods.base import FitContext, FittedMethod, Method
+from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Method
+from pointpet.methods.fitted_weak import require_mips
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.confidence import calibrate
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
 from pointpet.pipeline.study import lesion_free_classes
 from pointpet.pipeline.training_facts import training_facts
+
+LOG = logging.getLogger(__name__)
 
 
 def train_model(
@@ -70,14 +75,37 @@ def train_model(
         if prepared is None:
             return first
         told = report if first else silent
-        fitted, _ = fit_prepared(
+        trained = fit_prepared(
             built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=told
         )
         if first:
-            fitted.save(out)
+            _calibrate(built, trained, out)
+            trained.fitted.save(out)
             for folder in (".checkpoint", ".prepared"):
                 shutil.rmtree(out / folder, ignore_errors=True)
         return first
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained method, the cases that it was given, and what beside them."""
+
+    fitted: FittedMethod
+    cases: tuple[CaseInput, ...]
+    context: FitContext
+
+
+def _calibrate(method: Method, trained: Trained, out: Path) -> None:
+    """Write how certainty becomes confidence, before the record that makes the folder a model.
+
+    A prepared folder of volumes holds no scan, so that the answers that a new scan gets cannot be tried on it.
+    """
+    if any(case.load_volume is None and require_mips(case).origin_mm is not None for case in trained.cases):
+        LOG.info("%s: no confidence: a prepared folder holds no scans to calibrate it on", method.name)
+        return
+    calibration = calibrate(method, trained.fitted, trained.cases, trained.context)
+    if calibration is not None:
+        calibration.save(out)
 
 
 def fit_prepared(
@@ -88,11 +116,8 @@ def fit_prepared(
     seed: int,
     checkpoint_dir: Path | None = None,
     report: Report = silent,
-) -> tuple[FittedMethod, FitContext]:
+) -> Trained:
     """Train `method` on all labelled cases of a prepared cohort.
-
-    Returns:
-        The trained method, and what it was given beside the cases.
 
     Raises:
         TrainingError: no labelled case, or training failed.
@@ -101,7 +126,7 @@ def fit_prepared(
     if not labelled:
         raise TrainingError("PP-TRAIN-LABELS", "cohort", "has no labelled case", "Fill in the `label` column")
     reader = VolumeReader()
-    inputs = [case_input(case, method.supervision.training, reader) for case in labelled]
+    inputs = tuple(case_input(case, method.supervision.training, reader) for case in labelled)
     context = FitContext(
         seed=seed,
         classes=prepared.cohort.classes,
@@ -111,7 +136,7 @@ def fit_prepared(
         checkpoint_dir=checkpoint_dir,
         report=report,
     )
-    return method.fit(inputs, context), context
+    return Trained(method.fit(inputs, context), inputs, context)
 
 
 def _source(source: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import pointpet as pp
 from pointpet.core import ConfigError, GeometryError, ImageReadError, ModelError, OutputError, Unit
 from pointpet.io.artefacts import read_json
 from pointpet.io.nifti import read_nifti
@@ -63,6 +64,22 @@ def test_a_prediction_has_the_confidence_that_the_models_calibration_gives(cohor
         assert sum(result["probabilities_calibrated"].values()) == pytest.approx(1)
         rows = pd.read_csv(tmp_path / "out" / row["case_id"] / "lesions.csv")
         assert list(rows["confidence"]) == pytest.approx([lesion["confidence"] for lesion in result["lesions"]])
+
+
+def test_python_gives_the_same_confidence_and_keeps_the_calibration(cohort_folder, model, tmp_path):
+    scan = cohort_folder / "images" / "C00.nii.gz"
+    predict_inputs(model, [scan], tmp_path / "out")
+    written = read_json(tmp_path / "out" / "C00" / "result.json")
+    loaded = pp.load_model(model)
+    loaded.save(tmp_path / "copy")
+    for one in (loaded, pp.load_model(tmp_path / "copy")):
+        said = one.predict(read_nifti(scan, Unit.SUVBW))
+        assert said.confidence == pytest.approx(written["confidence"])
+        assert said.probabilities_calibrated == pytest.approx(written["probabilities_calibrated"])
+    bare = pp.Model(loaded.fitted, loaded.record)
+    assert bare.predict(read_nifti(scan, Unit.SUVBW)).confidence is None
+    bare.save(tmp_path / "copy")
+    assert not (tmp_path / "copy" / "confidence.json").exists(), "another model's calibration must not stay"
 
 
 def test_the_calibration_is_that_of_the_training_cases_held_out(cohort_folder, quick, model):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pointpet.core import ActivationMap, Flag, Lesion, Mask, MipPair, Plane, SuvError, Unit, Volume
 from pointpet.methods.base import FittedMethod
 from pointpet.pipeline import predict as pipeline
+from pointpet.pipeline.confidence import FILE as CONFIDENCE
+from pointpet.pipeline.confidence import Calibration, case_confidence, load_calibration
 from pointpet.pipeline.shipped import find_model
 
 
@@ -21,6 +23,8 @@ class ScanResult:
         mask: (X, Y, Z) on the scan's grid.
         predicted: the likeliest class; None for methods that do not classify.
         probabilities: class name to probability.
+        confidence: how probably class and place are right, calibrated on training cases; None where the model has no
+            calibration. probabilities_calibrated: class name to calibrated probability; empty likewise.
         lesions: one a connected component, the main one first.
         flags: reasons for a human to look.
         maps: plane to activation map of the predicted class.
@@ -36,6 +40,8 @@ class ScanResult:
     maps: Mapping[Plane, ActivationMap]
     mips: MipPair
     hull: Mask | None
+    confidence: float | None = None
+    probabilities_calibrated: Mapping[str, float] = field(default_factory=dict)
 
 
 class Model:
@@ -44,11 +50,13 @@ class Model:
     Args:
         fitted: the method, trained.
         record: what model.json holds; at least `method`, `preprocessing` and `cohort`.
+        calibration: what gives its answers their confidence; None where it has none.
     """
 
-    def __init__(self, fitted: FittedMethod, record: Mapping[str, Any]) -> None:
+    def __init__(self, fitted: FittedMethod, record: Mapping[str, Any], calibration: Calibration | None = None) -> None:
         self.fitted = fitted
         self.record = record
+        self.calibration = calibration
 
     def __repr__(self) -> str:
         trained = " trained on phantoms" if pipeline.is_phantom_trained(self.record) else ""
@@ -82,10 +90,15 @@ class Model:
             maps=prediction.maps,
             mips=found.mips,
             hull=prediction.hull,
+            **case_confidence(self.calibration, prediction),
         )
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder: weights.safetensors, model.json, MODEL_CARD.md; one that is there is replaced."""
+        """Write the model folder: weights.safetensors, model.json, MODEL_CARD.md, and confidence.json where it has a
+        calibration; one that is there is replaced."""
+        (Path(folder) / CONFIDENCE).unlink(missing_ok=True)
+        if self.calibration is not None:
+            self.calibration.save(Path(folder))
         self.fitted.save(Path(folder))
 
 
@@ -99,4 +112,5 @@ def load_model(model: str | Path) -> Model:
     Raises:
         ModelError: missing, damaged, foreign. MissingExtraError: what runs it is not installed.
     """
-    return Model(*pipeline.load_model(find_model(model)))
+    folder = find_model(model)
+    return Model(*pipeline.load_model(folder), load_calibration(folder))

@@ -1,5 +1,8 @@
 import logging
+import platform
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -84,3 +87,28 @@ def test_auto_takes_fp32_where_torch_does_not_say(monkeypatch) -> None:
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         monkeypatch.delattr(reproducibility.torch.cpu, name, raising=False)
     assert computes_in_bf16("auto") is False
+
+
+FAULTS = """
+import resource, sys, torch
+from pointpet.learn.reproducibility import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+before = 0
+for turn in range(11):
+    if turn == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.ones(2**21) for _ in range(4)]
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a matter of glibc")
+def test_freed_memory_is_kept_for_the_next_batch() -> None:
+    """Four blocks of 8 MB ten times over: without, their pages are taken anew each time."""
+    faults = {
+        how: int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("kept", "as it is")
+    }
+    assert faults["kept"] < 0.1 * faults["as it is"], faults

@@ -11,7 +11,7 @@ import numpy as np
 
 from pointpet.learn.backend import nn, torch
 from pointpet.learn.lightning_backend import ModelCheckpoint, lightning, trainer_processes
-from pointpet.learn.reproducibility import computes_in_bf16, quiet_lightning
+from pointpet.learn.reproducibility import computes_in_bf16, keep_freed_memory, quiet_lightning
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.together import gathered, own_share, place
 
@@ -229,6 +229,7 @@ def _fit(module: EpochTraining, checkpoint_dir: Path | None, checkpoint: Path | 
             )
         )
     settings = module.settings
+    keep_freed_memory()
     with quiet_lightning():
         trainer = lightning.Trainer(
             accelerator="gpu" if torch.cuda.is_available() else "cpu",

@@ -1,4 +1,5 @@
-"""Process-wide state that a training borrows and gives back: random numbers, threads, messages, interrupts."""
+"""Process-wide state of a training: random numbers, threads, messages and interrupts, which it borrows and gives back,
+and how freed memory is kept."""
 
 from __future__ import annotations
 
@@ -12,6 +13,19 @@ from contextlib import contextmanager
 from pointpet.learn.backend import torch
 
 LIGHTNING_LOGGERS = ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
+
+LARGEST_KEPT_BLOCK = 31 * 2**20
+"""Bytes; glibc's own upper bound is 32 MiB. A batch of views takes blocks of some MB."""
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed for the next batch; no more than twice `LARGEST_KEPT_BLOCK`, for good.
+
+    glibc gives larger blocks back to the system once they are freed and takes them anew, page by page: in training a
+    tenth of a step. It stops doing so for blocks as large as the largest that was freed so far (mallopt(3), "dynamic
+    mmap threshold"), so one is taken and freed, its pages untouched. Other C libraries are left as they are.
+    """
+    torch.empty(LARGEST_KEPT_BLOCK, dtype=torch.uint8)
 
 
 @contextmanager

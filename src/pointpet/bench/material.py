@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from pointpet.core import Grid, MipPair, Plane, Volume
-from pointpet.image.candidates import find_candidates
 from pointpet.image.resample import resample_volume
 from pointpet.io.mip_files import read_mips, write_mips
 from pointpet.learn.example import Example
@@ -129,7 +127,6 @@ def _train_model(material: Material, cases: list[PhantomCase]) -> None:
                 label=case.label,
                 points_mm=case.points_mm,
                 pixels=pixels,
-                load_candidates=partial(find_candidates, case.volume),
             )
         )
     classes = tuple(sorted({case.label for case in cases}))

@@ -85,8 +85,8 @@ COMPARISONS = (
         f"{OURS}:predict_ours",
         f"{PEERS}:predict_unet3d",
         500,
-        "DICOM folder to all that `predict` writes; MONAI BasicUNet by sliding windows of 128^3, overlap 0.5, at 2 mm, "
-        "extrapolated: the median of single windows times the number of windows",
+        "DICOM folder to all that `predict demo` writes; MONAI BasicUNet by sliding windows of 128^3, overlap 0.5, at "
+        "2 mm, extrapolated: the median of single windows times the number of windows",
         goal_s=1.0,
         goal_mb=MEMORY_GOAL_MB,
     ),

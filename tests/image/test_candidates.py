@@ -3,6 +3,8 @@ import pytest
 
 from pointpet.core import Unit, Volume
 from pointpet.image.candidates import FEATURES, KEPT, find_candidates
+from pointpet.image.liver import right_lobe
+from pointpet.phantom.generate import generate_case
 
 LESIONS_MM = {(-40.0, 20.0, 60.0): 8.0, (30.0, -10.0, 120.0): 5.0}
 
@@ -64,7 +66,23 @@ def test_features_say_where_and_how_hot() -> None:
     # A ball of 12 mm radius holds 7.2 mL; over half of the smoothed maximum a little less or more.
     assert np.exp(left[column["log_volume_ml"]]) == pytest.approx(7.2, rel=0.35)
     assert left[column["log_over_far"]] == pytest.approx(left[column["log_suv"]], abs=0.1)
-    assert np.isfinite(found.features).all()
+    from_liver = [name.endswith("_mm") and "liver" in name for name in FEATURES]
+    assert (np.isfinite(found.features).all(axis=0) != from_liver).all()
+
+
+def test_the_height_is_told_from_the_liver() -> None:
+    case = generate_case(1, patients=2, seed=8, preset="default")
+    lobe = right_lobe(case.volume)
+    assert lobe is not None
+    found = find_candidates(case.volume)
+    column = {name: index for index, name in enumerate(FEATURES)}
+    above = found.features[:, column["above_liver_mm"]]
+    np.testing.assert_allclose(found.world_mm[:, 2] - above, np.percentile(lobe.world_mm[:, 2], 95), atol=1e-3)
+    # The lobe reaches from its middle to its top: 30 to 80 mm. It lies to the patient's right.
+    assert 30 < np.unique(np.round(found.features[:, column["above_liver_middle_mm"]] - above, 2)).item() < 80
+    assert lobe.world_mm[:, 0].mean() > 20
+    shifted = Volume(case.volume.voxels, np.array(case.volume.affine) + np.outer([7, -5, 90, 0], [0, 0, 0, 1]))
+    np.testing.assert_allclose(find_candidates(shifted).features, found.features, atol=2e-2)
 
 
 def test_an_empty_scan_has_none() -> None:

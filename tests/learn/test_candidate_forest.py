@@ -1,10 +1,12 @@
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 
 from pointpet.core import Candidates, ConfigError, Faults, ModelError
+from pointpet.learn import candidate_forest
 from pointpet.learn.candidate_forest import (
     NO_LESION,
     CandidateForest,
@@ -56,9 +58,11 @@ def test_it_learns_which_candidate_is_the_lesion_and_of_which_class() -> None:
 def test_its_arrays_answer_as_scikit_learn_does() -> None:
     random = np.random.default_rng(1)
     features, targets = random.normal(size=(300, 5)).astype(np.float32), random.integers(0, 3, 300)
-    reference = RandomForestClassifier(15, min_samples_leaf=2, random_state=0).fit(features, targets)
+    features[::4, 1] = np.nan
+    reference = ExtraTreesClassifier(15, min_samples_leaf=2, random_state=0).fit(features, targets)
     ours = CandidateForest(_joined(reference, 3))
     unseen = random.normal(size=(80, 5)).astype(np.float32)
+    unseen[::3, 2] = np.nan
     np.testing.assert_allclose(ours.probabilities(unseen), reference.predict_proba(unseen), atol=1e-6)
 
 
@@ -99,6 +103,42 @@ def test_the_seed_decides() -> None:
     assert three is not None
     assert all(np.array_equal(one.tensors()[name], two.tensors()[name]) for name in one.tensors())
     assert not np.array_equal(one.tensors()["threshold"], three.tensors()["threshold"])
+
+
+def test_lesions_that_nobody_clicked_are_not_punished(monkeypatch) -> None:
+    """Each case holds two more lesions like the clicked one, far from it."""
+    made = [replace(case, candidates=with_first_lesion_again(case.candidates)) for case in cases(60)]
+    unclicked = 60 * 2
+    every, certain = (fit_forest(made, QUICK, classes=CLASSES, lesion_free=(), seed=0) for _ in patched(monkeypatch))
+    assert every is not None
+    assert certain is not None
+    assert every.learned_from[NO_LESION] - certain.learned_from[NO_LESION] >= 0.4 * unclicked
+    before, after = (
+        np.mean([1 - forest.probabilities(case.candidates.features)[1:3, NO_LESION] for case in made])
+        for forest in (every, certain)
+    )
+    assert after > before + 0.1
+
+
+def patched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """First nothing is lesion-like enough to be left out, then as it is."""
+    with monkeypatch.context() as context:
+        context.setattr(np, "nanquantile", lambda *_: np.inf)
+        yield
+    yield
+
+
+def with_first_lesion_again(found: Candidates) -> Candidates:
+    features = found.features.copy()
+    features[1:3] = features[0] + np.random.default_rng(int(features[3, 0] * 1e6) % 97).normal(0, 0.3, (2, 4))
+    return Candidates(found.world_mm, features)
+
+
+def test_what_is_physiological_is_drawn_from_where_there_is_very_much(monkeypatch) -> None:
+    monkeypatch.setattr(candidate_forest, "MOST_NONE", 100)
+    forest = fitted()
+    assert forest is not None
+    assert forest.learned_from[NO_LESION] == 100
 
 
 def test_too_few_clicks_give_no_forest() -> None:

@@ -52,8 +52,8 @@ def with_trees(study: Study, forests: list[int], *, lesion_free: tuple[str, ...]
 def test_the_forest_is_described_as_the_run_used_it(configured):
     found = study_facts(with_trees(configured, [250] * 5, trees=250, near_mm=12.0, class_share=0.25, sigma_mm=15.0))
     model = found["model"]
-    assert "a random forest [breiman] of 250 trees" in model
-    assert "the local maxima of uptake of a scan, the 120 most conspicuous, each described by 21 numbers" in model
+    assert "a forest of 250 extremely randomised trees [geurts]" in model
+    assert "the local maxima of uptake of a scan, the 120 most conspicuous, each described by 24 numbers" in model
     assert "within 12 mm of a click was taken as a lesion of the case's class, one farther than 50 mm" in model
     assert "+ 0.5 log SUV + 2 log p plus 0.25 times the logarithm of the network's class probability" in model
     assert "standard deviation 15 mm" in model
@@ -63,7 +63,7 @@ def test_the_forest_is_described_as_the_run_used_it(configured):
     assert "an ensemble of 250 trees" in found["ensembling"]
     assert "The forest learns from all training patients" in found["selection"]
     assert "weighted by the forest's candidates" in found["explainability"]
-    assert "[breiman]" not in " ".join(methods_paragraphs(found)[0])
+    assert "[geurts]" not in " ".join(methods_paragraphs(found)[0])
 
 
 def test_folds_without_a_forest_are_counted(configured):

@@ -17,10 +17,10 @@ class Candidates:
 
     Args:
         world_mm: (N, 3) world RAS+ mm.
-        features: (N, F) float32, finite; what the columns are is said where they are computed.
+        features: (N, F) float32, nan where unknown; what the columns are is said where they are computed.
 
     Raises:
-        GeometryError: the shapes do not fit each other, or a value is not finite.
+        GeometryError: the shapes do not fit each other, a place is not finite, or a feature is infinite.
     """
 
     world_mm: NDArray[np.float64]
@@ -37,14 +37,12 @@ class Candidates:
                 f"need world_mm (N, 3) and features (N, F), got {places} and {features}",
                 "Give one row of features for each place",
             )
-        # A comparison with nan is false, so a tree would go right and answer as if the value were known.
-        for name, values in (("world_mm", self.world_mm), ("features", self.features)):
-            wrong = int(np.count_nonzero(~np.isfinite(values)))
-            if wrong:
+        for name, wrong in (("world_mm", ~np.isfinite(self.world_mm)), ("features", np.isinf(self.features))):
+            if wrong.any():
                 raise GeometryError(
                     "PP-CANDIDATES-FINITE",
                     "candidates",
-                    f"need finite {name}, got {wrong} values that are not",
+                    f"need finite {name}, got {np.count_nonzero(wrong)} values that are not",
                     "Look for them in a scan whose SUV are finite, with an affine that is",
                 )
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 from pointpet.core import Candidates, Grid, Volume
 from pointpet.image.body import body_threshold
 from pointpet.image.crop import bounding_box
+from pointpet.image.liver import right_lobe
 from pointpet.image.resample import resample_volume
 
 CUBE_MM = 4.0
@@ -62,9 +63,16 @@ FEATURES = (
     "p90_far",
     "mean_above",
     "mean_below",
+    "above_liver_mm",
+    "above_liver_middle_mm",
+    "left_of_liver_mm",
 )
 """Columns of the features. Logarithms are natural; SUV in g/mL; `depth_share` is 0 at the back of the slice's body and
-1 at its front; `above` and `below` are the parts of `beyond` over and under the candidate."""
+1 at its front; `above` and `below` are the parts of `beyond` over and under the candidate. The last three say where in
+the trunk it lies, from the top and the middle of the liver's right lobe; nan in a scan without a liver."""
+
+LIVER_TOP = 95.0
+"""Percentile of the height of the lobe's cubes: one that strays does not move the top."""
 
 
 def find_candidates(volume: Volume) -> Candidates:
@@ -80,7 +88,8 @@ def find_candidates(volume: Volume) -> Candidates:
     if cubes is None:
         return Candidates(np.zeros((0, 3)), np.zeros((0, len(FEATURES)), np.float32))
     places = _conspicuous_maxima(cubes.voxels)
-    return Candidates(cubes.grid.world(places), _describe(cubes.voxels, places))
+    world_mm = cubes.grid.world(places)
+    return Candidates(world_mm, np.hstack([_describe(cubes.voxels, places), _from_liver(volume, world_mm)]))
 
 
 def _body_cubes(volume: Volume) -> Volume | None:
@@ -152,6 +161,16 @@ def _describe(suv: NDArray[np.float32], places: NDArray[np.intp]) -> NDArray[np.
         shells["beyond"][:, vertical < -SHELLS_MM["near"][1]].mean(1),
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _from_liver(volume: Volume, world_mm: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(N, 3) how far each place lies above the lobe's top, above its middle, and to the left of it."""
+    lobe = right_lobe(volume)
+    if lobe is None:
+        return np.full((len(world_mm), 3), np.nan, np.float32)
+    middle, top = lobe.world_mm.mean(axis=0), np.percentile(lobe.world_mm[:, 2], LIVER_TOP)
+    x, _, z = world_mm.T
+    return np.stack([z - top, z - middle[2], middle[0] - x], axis=1).astype(np.float32)
 
 
 def _extents(padded: NDArray[np.float32], places: NDArray[np.intp], own: NDArray[np.float32]) -> list[NDArray]:

@@ -1,4 +1,4 @@
-"""Which candidates are lesions, and of which class: a random forest learned from clicks. Needs no torch.
+"""Which candidates are lesions, and of which class: a forest of random trees learned from clicks. Needs no torch.
 
 The forest is fitted by scikit-learn and kept as plain arrays, so that a model folder holds no pickle.
 Shape letters: N candidates, F features, K nodes of all trees, T trees, C classes.
@@ -6,15 +6,20 @@ Shape letters: N candidates, F features, K nodes of all trees, T trees, C classe
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointpet.core import Candidates, ModelError
+from pointpet.core import Candidates, ModelError, generator
 from pointpet.learn.candidate_settings import CandidateSettings
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesClassifier
 
 NO_LESION = 0
 """Column of the forest's answer that stands for no lesion; the classes follow in their order."""
@@ -22,7 +27,24 @@ NO_LESION = 0
 DEPTH = 32
 """No tree is deeper, so that the walk through all of them ends."""
 
-_ARRAYS = {"feature": np.int16, "threshold": np.float32, "left": np.int32, "right": np.int32, "share": np.float32}
+MOST_NONE = 20_000
+"""Candidates of no lesion that a forest learns from, drawn at random where there are more: what is physiological is
+well known by then, and the time to learn stays."""
+
+LESION_LIKE = 0.25
+"""Quantile of the clicked candidates: what looks as much like a lesion is one that nobody clicked, or may be."""
+
+ROUNDS = 3
+"""So often such candidates are sought: each time fewer of them hide the others."""
+
+_ARRAYS = {
+    "feature": np.int16,
+    "threshold": np.float32,
+    "left": np.int32,
+    "right": np.int32,
+    "unknown_left": np.bool_,
+    "share": np.float32,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +65,8 @@ class CandidateForest:
     """Says of a candidate how probably it is the lesion of each class.
 
     Args:
-        arrays: of all trees joined: `feature`, `threshold`, `left`, `right` (K,), -1 as the feature of a leaf;
-            `share` (K, 1 + C); `root` (T,).
+        arrays: of all trees joined: `feature`, `threshold`, `left`, `right`, `unknown_left` (K,), -1 as the feature of a
+            leaf; `share` (K, 1 + C); `root` (T,).
         learned_from: number of training candidates of no lesion, then of each class in its order; none where unknown.
     """
 
@@ -59,7 +81,7 @@ class CandidateForest:
         return len(self._root)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(N, 1 + C): no lesion, then each class; a row sums to 1."""
+        """(N, 1 + C): no lesion, then each class; a row sums to 1. An unknown feature, nan, goes the node's own way."""
         trees = self._arrays
         node = np.broadcast_to(self._root, (len(features), len(self._root))).copy()
         row = np.arange(len(features))[:, None]
@@ -67,7 +89,8 @@ class CandidateForest:
             feature = trees["feature"][node]
             if (feature < 0).all():
                 break
-            goes_left = features[row, np.maximum(feature, 0)] <= trees["threshold"][node]
+            value = features[row, np.maximum(feature, 0)]
+            goes_left = np.where(np.isnan(value), trees["unknown_left"][node], value <= trees["threshold"][node])
             next_node = np.where(goes_left, trees["left"][node], trees["right"][node])
             node = np.where(feature < 0, node, next_node)
         return trees["share"][node].astype(np.float64).mean(axis=1)
@@ -122,28 +145,63 @@ def fit_forest(
 
     A candidate near a click is a lesion of its case's class. One far from all of them is none; but where a class is
     free of lesions, only that class's candidates are taken as such, since other cases may hold lesions that nobody
-    clicked.
+    clicked. Without such a class the forest judges each candidate of no lesion by the trees that have not seen it, and
+    is fitted again without those that look as much like a lesion as a quarter of the clicked ones do.
 
     Returns:
         None where a class with lesions has fewer than `least_clicks` clicks that have a candidate near, or where fewer
         candidates than that are none: there is too little to learn from.
-    """
-    from sklearn.ensemble import RandomForestClassifier
 
+    Source: Geurts, Ernst and Wehenkel 2006, extremely randomized trees, here each on a bootstrap sample.
+    """
     features, targets = _training_set(cases, settings, classes, lesion_free)
     supply = _supply(cases, targets, settings, [name for name in classes if name not in lesion_free])
     if min(supply.values()) < settings.least_clicks:
         return None
-    forest = RandomForestClassifier(
-        settings.trees,
-        min_samples_leaf=settings.leaf,
-        class_weight="balanced_subsample",
-        max_depth=DEPTH - 1,
-        random_state=seed % 2**32,
-    )
-    forest.fit(features, targets)
+    used = _thinned(targets, seed)
+    features, targets = features[used], targets[used]
+    forest = _fitted(features, targets, settings, seed)
+    for _ in range(0 if lesion_free else ROUNDS):
+        lesion_like = 1 - forest.oob_decision_function_[:, NO_LESION]
+        usual = np.nanquantile(lesion_like[targets != NO_LESION], LESION_LIKE)
+        certain = (targets != NO_LESION) | ~(lesion_like >= usual)
+        if certain.all():
+            break
+        features, targets = features[certain], targets[certain]
+        forest = _fitted(features, targets, settings, seed)
     learned_from = np.bincount(targets, minlength=1 + len(classes)).tolist()
     return CandidateForest(_joined(forest, 1 + len(classes)), learned_from)
+
+
+def _fitted(
+    features: NDArray[np.float32], targets: NDArray[np.intp], settings: CandidateSettings, seed: int
+) -> ExtraTreesClassifier:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    forest = ExtraTreesClassifier(
+        settings.trees,
+        min_samples_leaf=settings.leaf,
+        max_features=settings.tried_share,
+        class_weight="balanced_subsample",
+        max_depth=DEPTH - 1,
+        bootstrap=True,
+        oob_score=True,
+        random_state=seed % 2**32,
+    )
+    with warnings.catch_warnings():
+        # Of very few trees some have seen every candidate: that one is then kept.
+        warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")
+        warnings.filterwarnings("ignore", "invalid value encountered in divide")
+        return forest.fit(features, targets)
+
+
+def _thinned(targets: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """Indices of all candidates that are lesions and of at most `MOST_NONE` of the others, in their order."""
+    none = np.flatnonzero(targets == NO_LESION)
+    if len(none) <= MOST_NONE:
+        return np.arange(len(targets))
+    kept = generator(seed, "no lesion").choice(none, MOST_NONE, replace=False)
+    return np.sort(np.concatenate([kept, np.flatnonzero(targets != NO_LESION)]))
 
 
 def shortage(
@@ -206,18 +264,19 @@ def _training_set(
     return np.concatenate(features), np.concatenate(targets)
 
 
-def _joined(forest: object, columns: int) -> dict[str, NDArray]:
+def _joined(forest: ExtraTreesClassifier, columns: int) -> dict[str, NDArray]:
     """The trees of a fitted scikit-learn forest as the arrays of `CandidateForest`."""
     parts: dict[str, list[NDArray]] = {name: [] for name in (*_ARRAYS, "root")}
     offset = 0
-    known = forest.classes_  # type: ignore[attr-defined]
-    for estimator in forest.estimators_:  # type: ignore[attr-defined]
+    known = forest.classes_
+    for estimator in forest.estimators_:
         tree = estimator.tree_
         share = np.zeros((tree.node_count, columns))
         share[:, known] = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
         leaf = tree.children_left < 0
         parts["feature"].append(np.where(leaf, -1, tree.feature))
         parts["threshold"].append(np.where(leaf, 0.0, _single(tree.threshold)))
+        parts["unknown_left"].append(np.asarray(tree.missing_go_to_left, bool))
         for name, children in (("left", tree.children_left), ("right", tree.children_right)):
             parts[name].append(np.where(leaf, -1, children + offset))
         parts["share"].append(share)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import ActivationMap, Grid, Plane
 
-LEAST = 1e-3
+LEAST = 1e-2
 """Added to every factor before its logarithm is taken: no single vote is final."""
 
 

@@ -19,7 +19,7 @@ REFERENCES = {
     "response. 2020.",
     "boellaard": "Boellaard R, Delgado-Bolton R, Oyen WJG, et al. FDG PET/CT: EANM procedure guidelines for tumour "
     "imaging: version 2.0. Eur J Nucl Med Mol Imaging 2015;42:328-354.",
-    "breiman": "Breiman L. Random forests. Mach Learn 2001;45:5-32.",
+    "geurts": "Geurts P, Ernst D, Wehenkel L. Extremely randomized trees. Mach Learn 2006;63:3-42.",
     "zhou": "Zhou B, Khosla A, Lapedriza A, Oliva A, Torralba A. Learning deep features for discriminative "
     "localization. CVPR 2016:2921-2929.",
     "ronneberger": "Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical image segmentation. "

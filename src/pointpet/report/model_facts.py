@@ -152,7 +152,7 @@ def _forest(study: Study, forest: ForestUse | None) -> str:
     lacking = f"is none ({reasons})" if reasons else "were too few clicks for it"
     part = f" In {missing} of {forest.folds} folds there {lacking}." if missing else ""
     return (
-        f"Beside the network the proposed method has a random forest [breiman] of {forest.trees} trees. Its input are "
+        f"Beside the network the proposed method has a forest of {forest.trees} extremely randomised trees [geurts]. Its input are "
         f"the local maxima of uptake of a scan, the {KEPT} most conspicuous, each described by {len(FEATURES)} numbers "
         "on its uptake, size, surroundings and place; it learns from the same clicks: "
         f"{near}, {far}.{part} {_class_rule(study, bool(free))} Where the views are made to agree, voxels are weighted "

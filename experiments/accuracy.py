@@ -227,7 +227,8 @@ def render(arguments: argparse.Namespace, configuration: Configuration, measured
             "",
             f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
             f"{machine['torch']}; {measured.seconds / 60:.0f} minutes for what was not cached. {arguments.patients} "
-            f"patients, {arguments.folds} folds, seeds {', '.join(map(str, arguments.seeds))} of folds and training. "
+            f"patients (phantom seed {arguments.phantom_seed}), {arguments.folds} folds, seeds "
+            f"{', '.join(map(str, arguments.seeds))} of folds and training. "
             "Truth is the sharp support of the tumour's activity. Cases without a Dice: "
             f"{failed}.",
             "",
@@ -288,7 +289,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--gain-seeds", type=int, nargs="+", default=[0], help="seeds in which cam_alone is run too")
-    parser.add_argument("--phantom-seed", type=int, default=2020)
+    # Not that of phantoms on which anything was chosen, nor of those whose failures were looked at (2020, 4711).
+    parser.add_argument("--phantom-seed", type=int, default=2026)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--config", type=Path, help="YAML configuration")
     parser.add_argument("--name", default="defaults", help="names the configuration")

@@ -39,6 +39,7 @@ def stump(below: tuple[float, ...], above: tuple[float, ...]) -> CandidateForest
             "threshold": np.array([0.5, 0, 0]),
             "left": np.array([1, -1, -1]),
             "right": np.array([2, -1, -1]),
+            "unknown_left": np.array([True, False, False]),
             "share": np.array([below, below, above]),
             "root": np.array([0]),
         }
@@ -74,7 +75,7 @@ def asked(forest: CandidateForest, network: Mapping[str, float], *, suv=(1.0, 1.
         activation(network),
         two_candidates(suv),
         forest,
-        CandidateSettings(**settings),
+        CandidateSettings(**{"weight": 2.0} | settings),
         uptake_power=0.5,
         lesion_free=lesion_free,
     )
@@ -188,7 +189,7 @@ def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path
     assert ("no_forest" in record) != enabled
     assert (read_stored(tmp_path, "proposed").forest is not None) == enabled
     card = (tmp_path / "MODEL_CARD.md").read_text()
-    assert ("| forest of candidates | 3 trees on 21 numbers" in card) == enabled
+    assert ("| forest of candidates | 3 trees on 24 numbers" in card) == enabled
     if enabled:
         assert record["candidates"]["trees"] == 3
         counts = dict(record["candidates"]["learned_from"])

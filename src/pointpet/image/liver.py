@@ -1,4 +1,4 @@
-"""The liver without a segmentation: its SUV, for the check of an acquisition, and its place. Never a lesion's uptake."""
+"""The liver without a segmentation: its SUV, for the check of an acquisition, and its place. No lesion's uptake."""
 
 from __future__ import annotations
 

@@ -65,8 +65,8 @@ class CandidateForest:
     """Says of a candidate how probably it is the lesion of each class.
 
     Args:
-        arrays: of all trees joined: `feature`, `threshold`, `left`, `right`, `unknown_left` (K,), -1 as the feature of a
-            leaf; `share` (K, 1 + C); `root` (T,).
+        arrays: of all trees joined: `feature`, `threshold`, `left`, `right`, `unknown_left` (K,), the feature of a leaf
+            being -1; `share` (K, 1 + C); `root` (T,).
         learned_from: number of training candidates of no lesion, then of each class in its order; none where unknown.
     """
 

@@ -14,7 +14,7 @@ from pointpet.methods.model_card import PHANTOM_NOTICE, SECTIONS
 from pointpet.pipeline.predict import predict_inputs
 from pointpet.pipeline.shipped import SHIPPED, find_model, shipped_models
 
-LARGEST_BYTES = 1_500_000
+LARGEST_BYTES = 3_000_000
 
 
 def test_demo_is_small_and_holds_no_pickle():

@@ -55,7 +55,7 @@ def test_the_forest_is_described_as_the_run_used_it(configured):
     assert "a forest of 250 extremely randomised trees [geurts]" in model
     assert "the local maxima of uptake of a scan, the 120 most conspicuous, each described by 24 numbers" in model
     assert "within 12 mm of a click was taken as a lesion of the case's class, one farther than 50 mm" in model
-    assert "+ 0.5 log SUV + 2 log p plus 0.25 times the logarithm of the network's class probability" in model
+    assert "+ 0.5 log SUV + 4 log p plus 0.25 times the logarithm of the network's class probability" in model
     assert "standard deviation 15 mm" in model
     assert "too few clicks" not in model
     assert "Proposed 91,000 parameters beside the forest's 250 trees" in model

@@ -14,7 +14,8 @@ import numpy as np
 from provenance import machine
 
 from pointpet.core import Case, Cohort, FeatureTable, derive_seed, generator
-from pointpet.evaluate import auc_by_fold, make_folds
+from pointpet.evaluate.classification import auc_by_fold
+from pointpet.evaluate.folds import make_folds
 from pointpet.outcome import MODELS, OutcomeSettings
 from pointpet.outcome.endpoint import Endpoint, predict_endpoint
 

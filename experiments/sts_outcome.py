@@ -17,7 +17,8 @@ from provenance import machine
 from sts_cases import StsCase, dice, load_cases
 
 from pointpet.core import Case, Cohort, FeatureTable, Fold, Mask, derive_seed
-from pointpet.evaluate import delong_interval, make_folds, pr_auc
+from pointpet.evaluate.classification import delong_interval, pr_auc
+from pointpet.evaluate.folds import make_folds
 from pointpet.evaluate.outcome_measures import Answers, OutcomeMeasure, compare_accuracy, compare_auc, measure_outcome
 from pointpet.evaluate.survival import concordance, hazard_ratio, log_rank_p
 from pointpet.localise import LocaliseSettings, segment_point

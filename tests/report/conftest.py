@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from pointpet.core import ActivationMap, MipPair, Plane, Prediction
-from pointpet.evaluate import compare, summarise
+from pointpet.evaluate.summary import compare, summarise
 from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, trust_table
 from pointpet.report.case_picture import render_case_picture
 

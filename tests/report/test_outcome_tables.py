@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pointpet.evaluate import compare, summarise
+from pointpet.evaluate.summary import compare, summarise
 from pointpet.report import outcome_tables, result_tables
 from pointpet.report.outcome_figures import outcome_roc, survival_curves
 from pointpet.report.render import render_report

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pointpet.core import Lesion
-from pointpet.evaluate import COMPARISON_COLUMNS, MEASURES, TABLE_COLUMNS
 from pointpet.evaluate.annotation_budget import BUDGET_COLUMNS
+from pointpet.evaluate.case_measures import MEASURES
 from pointpet.evaluate.confidence import Scaling
+from pointpet.evaluate.summary import COMPARISON_COLUMNS, TABLE_COLUMNS
 from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
 from pointpet.pipeline.confidence import FOUND, NAMED, Calibration
 from pointpet.report.render import render_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +12,9 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, logit
 
 from pointpet.core import derive_seed
-from pointpet.evaluate.classification import Interval
-from pointpet.evaluate.intervals import statistic_interval
+
+if TYPE_CHECKING:
+    from pointpet.evaluate.classification import Interval
 
 _LEAST = 1e-3
 """Certainties are cut to [_LEAST, 1 - _LEAST] before their logit is taken."""
@@ -135,6 +136,9 @@ def _kept_risk(score: NDArray[np.float64], loss: NDArray[np.float64]) -> NDArray
 
 def gain_interval(confidence: ArrayLike, risk: ArrayLike, patients: Sequence[str], *, seed: int) -> Interval | None:
     """Random minus own area under the risk-coverage curve, with its bootstrap interval over patients."""
+    # Here, since a prediction, which needs a fitted scaling alone, is spared the second that the import takes.
+    from pointpet.evaluate.intervals import statistic_interval
+
     score, loss = np.asarray(confidence, float), np.asarray(risk, float)
     if not len(loss):
         return None

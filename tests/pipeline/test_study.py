@@ -159,6 +159,15 @@ def test_a_finished_study_answers_at_once_and_stays_as_it_is(cohort_folder, quic
     assert digests(tmp_path / "s", "") == before
 
 
+def test_a_study_of_what_an_earlier_version_prepared_is_not_gone_on_with(
+    cohort_folder, quick, study, tmp_path, monkeypatch
+):
+    shutil.copytree(study, tmp_path / "s")
+    monkeypatch.setattr("pointpet.pipeline.study.PREPARED_FORMAT", 10**6)
+    with pytest.raises(OutputError, match="with other settings or inputs"):
+        run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
+
+
 def removed_answer(study: Path) -> None:
     shutil.rmtree(case_folder(study, "proposed", "C04"))
 

@@ -181,7 +181,7 @@ def _fitted(
     forest = ExtraTreesClassifier(
         settings.trees,
         min_samples_leaf=settings.leaf,
-        max_features=settings.tried_share,
+        max_features=settings.tried_share,  # pyright: ignore[reportArgumentType] -- a share is allowed, says its page
         class_weight="balanced_subsample",
         max_depth=DEPTH - 1,
         bootstrap=True,

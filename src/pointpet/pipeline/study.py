@@ -25,6 +25,7 @@ from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
 from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
+from pointpet.pipeline.prepare import FORMAT_VERSION as PREPARED_FORMAT
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
 from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables
@@ -78,7 +79,9 @@ def run_study(
         methods = request.methods or configuration.study.methods or method_names()
         asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
-        claim_folder(out, "study", {**asked, "cohort": manifest.digest}, overwrite=request.overwrite)
+        # Folds of what an earlier version prepared are not to stand beside folds of what this one prepares.
+        claimed = {**asked, "cohort": manifest.digest, "prepared_format": PREPARED_FORMAT}
+        claim_folder(out, "study", claimed, overwrite=request.overwrite)
         if is_finished(out, configuration, annotation_budget=request.annotation_budget):
             page = out / REPORT_NAME
             return StudyOutcome(page if page.is_file() else render_report(out), ())

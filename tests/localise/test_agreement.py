@@ -86,6 +86,18 @@ def test_candidates_far_from_both_maps_leave_the_views_agreement_as_it_is():
     assert agreed_maps(volume(), two_peaks(), ALONE, near)[Plane.CORONAL].peak_cell == (2, 9)
 
 
+def test_a_map_that_is_blind_for_a_candidate_does_not_rule_it_out():
+    blind = maps({(8, 3): 1.0}, {(3, 12): 1.0, (4, 3): 1.0})
+    weights = np.array([0.1**2 / 1.1**2 * 0.5, 1.0])
+    places = volume().grid.world(np.array([[8, 4, 3], [2, 6, 9]]))
+    found = WeightedCandidates(places, weights, sigma_mm=2.0)
+    assert agreed_maps(volume(), blind, ALONE, found)[Plane.CORONAL].peak_cell == (2, 9)
+    found = WeightedCandidates(places, weights * [4.0, 1.0], sigma_mm=2.0)
+    assert agreed_maps(volume(), blind, ALONE, found)[Plane.CORONAL].peak_cell == (8, 3)
+    none = WeightedCandidates(places, np.zeros(2), sigma_mm=2.0)
+    assert agreed_maps(volume(), blind, ALONE, none)[Plane.CORONAL].peak_cell == (8, 3)
+
+
 def test_maps_that_share_no_voxel_are_left_as_they_are():
     given = maps({(2, 0): 1.0}, {(3, 12): 1.0})
     agreed = agreed_maps(volume(), given, ALONE)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pointpet.core import ActivationMap, Grid, Plane
-from pointpet.localise.candidates import LEAST, WeightedCandidates, class_probabilities, joint_scores
+from pointpet.localise.candidates import LEAST, MAP_FLOOR, WeightedCandidates, class_probabilities, joint_scores
 
 PLACES = np.array([[10.0, 10.0, 10.0], [30.0, 20.0, 10.0]])
 
@@ -36,15 +36,15 @@ def test_the_score_is_the_product_of_maps_uptake_and_forest() -> None:
     maps = [views({(10, 10, 10): 0.5}), views({(30, 20, 10): 0.8})]
     shares = np.array([[0.6, 0.1], [0.2, 0.7]])
     scores = joint_scores(PLACES, np.array([2.0, 3.0]), shares, maps, weight=2.0)
-    assert scores[0, 0] == pytest.approx(2 * np.log(0.6 + LEAST) + np.log(2) + 2 * np.log(0.5 + LEAST), rel=1e-5)
-    assert scores[1, 1] == pytest.approx(2 * np.log(0.7 + LEAST) + np.log(3) + 2 * np.log(0.8 + LEAST), rel=1e-5)
+    assert scores[0, 0] == pytest.approx(2 * np.log(0.6 + LEAST) + np.log(2) + 2 * np.log(0.5 + MAP_FLOOR), rel=1e-5)
+    assert scores[1, 1] == pytest.approx(2 * np.log(0.7 + LEAST) + np.log(3) + 2 * np.log(0.8 + MAP_FLOOR), rel=1e-5)
     assert np.unravel_index(scores.argmax(), scores.shape) == (1, 1)
 
 
 def test_a_place_outside_the_maps_has_no_share_of_them() -> None:
     far = np.array([[500.0, 10.0, 10.0]])
     scores = joint_scores(far, np.ones(1), np.ones((1, 1)), [views({(10, 10, 10): 1.0})], weight=0.0)
-    assert scores[0, 0] == pytest.approx(np.log(LEAST) + np.log(1 + LEAST))
+    assert scores[0, 0] == pytest.approx(np.log(MAP_FLOOR) + np.log(1 + MAP_FLOOR))
 
 
 def test_the_class_follows_its_best_candidate_and_the_networks_word() -> None:

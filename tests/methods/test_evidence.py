@@ -144,9 +144,9 @@ def test_maps_are_made_to_agree_on_the_candidate_that_weighs_more():
     assert {plane: found.peak_cell for plane, found in plain.items()} == first
     weighted = agreed_maps(volume, given, settings, candidates=WeightedCandidates(PLACES, np.array([0.25, 1.0]), 8.0))
     assert {plane: found.peak_cell for plane, found in weighted.items()} == second
-    # The first place keeps 1 * 1 * 0.25, the second 0.8 * 0.8; a map is the root of the share of the highest.
+    # With its floor the first place keeps 1.1 * 1.1 * 0.25, the second 0.9 * 0.9; a map is its root.
     kept = weighted[Plane.CORONAL].values[first[Plane.CORONAL]]
-    assert kept == pytest.approx(np.sqrt(0.25 / 0.64), rel=1e-4)
+    assert kept == pytest.approx(np.sqrt(1.21 * 0.25 / 0.81), rel=1e-4)
 
 
 def clicked(index: int, label: str) -> ClickedCandidates:

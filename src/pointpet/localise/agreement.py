@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import ActivationMap, GeometryError, MipPair, Plane, Volume
 from pointpet.localise.backproject import back_project
-from pointpet.localise.candidates import WeightedCandidates
+from pointpet.localise.candidates import MAP_FLOOR, WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.project import project
 
@@ -34,8 +34,9 @@ def agreed_maps(
     """Ask both maps and the uptake for each voxel, and project the answer back on both views.
 
     M'(x, z) = sqrt(max_y E / max E) with E(x, y, z) = M_coronal(x, z) M_sagittal(y, z) SUV(x, y, z)^uptake_power, and
-    the same along x for the sagittal view. With candidates, E is weighted by what lies near; where none
-    lies near any voxel of both maps, they are left out. Maps that share no voxel are returned as they were.
+    the same along x for the sagittal view. With candidates, E is weighted by what lies near, and `MAP_FLOOR` is
+    added to each M: a map that is blind for a place does not rule it out. Candidates that reach no voxel are left out.
+    Maps that share no voxel are returned as they were.
 
     Args:
         volume: SUV.
@@ -46,18 +47,19 @@ def agreed_maps(
     Raises:
         GeometryError: a plane is missing, a map has no world coordinates, or is not on the volume's projection grid.
     """
-    projected = back_project(volume.grid, maps, threshold=LEAST_VALUE)
+    if candidates is None:
+        projected = back_project(volume.grid, maps, threshold=LEAST_VALUE)
+    else:
+        raised = {plane: replace(one, values=(one.values + MAP_FLOOR) / (1 + MAP_FLOOR)) for plane, one in maps.items()}
+        projected = back_project(volume.grid, raised, threshold=LEAST_VALUE, within=candidates.reached(volume.grid))
     if projected is None:
-        return dict(maps)
+        return dict(maps) if candidates is None else agreed_maps(volume, maps, settings)
     suv = settings.uptake_weight(volume.voxels[projected.box])
     # In the volume's order in memory: in another one the projection takes four times as long.
     evidence = np.zeros_like(volume.voxels)
     evidence[projected.box] = projected.product * suv
     if candidates is not None:
-        weighted = evidence[projected.box] * candidates.on(volume.grid, projected.box)
-        # No candidate reaches what both maps light: they have nothing to say there, and the views still must agree.
-        if weighted.any():
-            evidence[projected.box] = weighted
+        evidence[projected.box] *= candidates.on(volume.grid, projected.box)
     highest = float(evidence.max())
     if highest <= 0:
         return dict(maps)

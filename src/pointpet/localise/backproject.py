@@ -38,7 +38,13 @@ class BackProjection:
         return (self.coronal >= threshold) & (self.sagittal >= threshold)
 
 
-def back_project(grid: Grid, maps: Mapping[Plane, ActivationMap], *, threshold: float) -> BackProjection | None:
+def back_project(
+    grid: Grid,
+    maps: Mapping[Plane, ActivationMap],
+    *,
+    threshold: float,
+    within: tuple[slice, slice, slice] | None = None,
+) -> BackProjection | None:
     """Read both maps at the voxel centres of `grid`, bilinear, inside the box where both can reach `threshold`.
 
     Voxels whose centre lies outside a map's cells read 0.
@@ -47,6 +53,7 @@ def back_project(grid: Grid, maps: Mapping[Plane, ActivationMap], *, threshold: 
         grid: any orientation; oblique grids are read voxel by voxel.
         maps: both planes, with world coordinates.
         threshold: over 0; what lies outside the box is under it.
+        within: a box of `grid` that is not left.
 
     Returns:
         None where no voxel reaches the threshold in both.
@@ -59,6 +66,8 @@ def back_project(grid: Grid, maps: Mapping[Plane, ActivationMap], *, threshold: 
     if (low > high).any():
         return None
     box = _voxel_box(grid, low, high)
+    if box is not None and within is not None:
+        box = _overlap(box, within)
     if box is None:
         return None
     read = [_read(maps[plane], grid, box) for plane in (Plane.CORONAL, Plane.SAGITTAL)]
@@ -106,6 +115,11 @@ def _voxel_box(grid: Grid, low: NDArray, high: NDArray) -> tuple[slice, slice, s
         return None
     x, y, z = (slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
     return x, y, z
+
+
+def _overlap(box: Sequence[slice], other: Sequence[slice]) -> tuple[slice, slice, slice] | None:
+    x, y, z = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, other, strict=True))
+    return None if any(part.start >= part.stop for part in (x, y, z)) else (x, y, z)
 
 
 def _read(activation: ActivationMap, grid: Grid, box: Sequence[slice]) -> NDArray[np.float32]:

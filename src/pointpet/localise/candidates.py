@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from pointpet.core import ActivationMap, Grid, Plane
 
 LEAST = 1e-2
-"""Added to every factor before its logarithm is taken: no single vote is final."""
+"""Added to a probability before its logarithm is taken: no single vote is final."""
+
+MAP_FLOOR = 0.1
+"""Added to a map's value, whose maximum is 1: a map that misses a lesion altogether has not the last word on it."""
+
+LEAST_WEIGHT = 1e-4
+"""A candidate of less weight cannot win: both maps differ by no more than 121 times, given `MAP_FLOOR`, and uptake by
+less than the rest."""
+
+
+REACH = 3.0
+"""In standard deviations: farther away a candidate's weight is 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +48,9 @@ class WeightedCandidates:
         steps = [np.arange(part.start, part.stop, dtype=np.float32) for part in box]
         field = np.zeros(shape, np.float32)
         spacing = grid.spacing_mm
-        reach = np.ceil(3 * self.sigma_mm / spacing).astype(int)
+        reach = np.ceil(REACH * self.sigma_mm / spacing).astype(int)
         for place, weight in zip(grid.indices(self.world_mm), self.weights, strict=True):
-            if weight < LEAST:
+            if weight < LEAST_WEIGHT:
                 continue
             near = [
                 slice(*np.searchsorted(step, (centre - extent, centre + extent)))
@@ -54,6 +65,19 @@ class WeightedCandidates:
             np.maximum(window, bell.astype(np.float32), out=window)
         return field
 
+    def reached(self, grid: Grid) -> tuple[slice, slice, slice]:
+        """The box of `grid` outside which `on` is 0; empty where no candidate counts."""
+        reach = REACH * self.sigma_mm
+        known = self.world_mm[self.weights >= LEAST_WEIGHT]
+        if not len(known):
+            return slice(0, 0), slice(0, 0), slice(0, 0)
+        low, high = known.min(axis=0) - reach, known.max(axis=0) + reach
+        indices = grid.indices(np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T)
+        first = np.clip(np.floor(indices.min(axis=0)).astype(int), 0, grid.shape)
+        last = np.clip(np.ceil(indices.max(axis=0)).astype(int) + 1, first, grid.shape)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+        return x, y, z
+
 
 def joint_scores(
     world_mm: NDArray[np.float64],
@@ -65,7 +89,8 @@ def joint_scores(
 ) -> NDArray[np.float64]:
     """Score each candidate as the lesion of each class.
 
-    s(i, c) = log M_coronal,c + log M_sagittal,c + log uptake + weight x log p_c, each at candidate i.
+    s(i, c) = log M_coronal,c + log M_sagittal,c + log uptake + weight x log p_c, each at candidate i, with `MAP_FLOOR`
+    added to each M and `LEAST` to p.
 
     Args:
         world_mm: (N, 3).
@@ -79,7 +104,7 @@ def joint_scores(
     scores = weight * np.log(lesion_probabilities + LEAST) + np.log(uptake)[:, None]
     for column, views in enumerate(maps):
         for activation in views.values():
-            scores[:, column] += np.log(_at(activation, world_mm) + LEAST)
+            scores[:, column] += np.log(_at(activation, world_mm) + MAP_FLOOR)
     return scores
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointpet.image.candidates import FEATURES, KEPT
-from pointpet.localise.candidates import LEAST
+from pointpet.localise.candidates import LEAST, MAP_FLOOR
 from pointpet.report.headline import is_flat
 from pointpet.report.study_folder import Study
 from pointpet.report.wording import listing, method_title, percent
@@ -169,7 +169,8 @@ def _class_rule(study: Study, has_controls: bool) -> str:
     return (
         "The class probabilities are the softmax, over classes, of the best maximum's log M_coronal + log M_sagittal"
         f"{uptake} + {settings['weight']:g} log p plus {settings['class_share']:g} times the logarithm of the "
-        f"network's class probability, M being the class's activation maps ({LEAST:g} added before these logarithms)."
+        f"network's class probability, M being the class's activation maps ({MAP_FLOOR:g} added to each M, {LEAST:g} "
+        "to each probability)."
     )
 
 

@@ -30,10 +30,10 @@ def test_other_features_are_refused(tmp_path: Path) -> None:
         read_candidates(tmp_path / "a.npz", 21)
 
 
-@pytest.mark.parametrize("name", ["world_mm", "features"])
-def test_a_file_with_values_that_are_not_finite_says_prepare_again(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "wrong"), [("world_mm", np.nan), ("features", np.inf)])
+def test_a_file_with_values_that_are_not_finite_says_prepare_again(tmp_path: Path, name: str, wrong: float) -> None:
     arrays = {"world_mm": np.zeros((7, 3)), "features": np.zeros((7, 4), np.float32)}
-    arrays[name][3, 1] = np.nan
+    arrays[name][3, 1] = wrong
     np.savez_compressed(tmp_path / "a.npz", **arrays)
     with pytest.raises(ImageReadError, match=r"a\.npz: cannot be read as a part of the cache .*prepare` again"):
         read_candidates(tmp_path / "a.npz", 4)

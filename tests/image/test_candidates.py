@@ -85,6 +85,20 @@ def test_the_height_is_told_from_the_liver() -> None:
     np.testing.assert_allclose(find_candidates(shifted).features, found.features, atol=2e-2)
 
 
+def test_without_a_liver_the_height_is_unknown() -> None:
+    chest = np.full((60, 50, 65), 0.5, np.float32)
+    chest[40:55, 10:40, 20:45] = 3.0  # large, even, on the right: not the liver, in a scan too short to tell
+    short = find_candidates(Volume(chest, np.diag([4.0, 4, 4, 1]), Unit.SUVBW))
+    assert len(short)
+    assert np.isnan(short.features[:, FEATURES.index("above_liver_mm")]).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 60, 1), (60, 60, 2), (1, 60, 150), (60, 2, 150)])
+def test_a_thin_scan_is_read(shape: tuple[int, int, int]) -> None:
+    scan = np.random.default_rng(0).gamma(2.0, 1.0, shape).astype(np.float32)
+    assert find_candidates(Volume(scan, np.diag([4.0, 4, 4, 1]), Unit.SUVBW)).features.shape[1] == len(FEATURES)
+
+
 def test_an_empty_scan_has_none() -> None:
     found = find_candidates(Volume(np.zeros((20, 20, 20), np.float32), np.diag([4.0, 4, 4, 1]), Unit.SUVBW))
     assert found.features.shape == (0, len(FEATURES))

@@ -120,10 +120,22 @@ def test_lesions_that_nobody_clicked_are_not_punished(monkeypatch) -> None:
     assert after > before + 0.1
 
 
+@pytest.mark.parametrize("trees", [5, 100])
+def test_a_forest_that_knows_no_lesion_leaves_nothing_out(trees: int) -> None:
+    random = np.random.default_rng(2)
+    noise = [
+        replace(case, candidates=Candidates(case.candidates.world_mm, random.normal(size=(20, 4)).astype(np.float32)))
+        for case in cases(30)
+    ]
+    forest = fit_forest(noise, CandidateSettings(trees=trees), classes=CLASSES, lesion_free=(), seed=0)
+    assert forest is not None
+    assert forest.learned_from[NO_LESION] > 500
+
+
 def patched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """First nothing is lesion-like enough to be left out, then as it is."""
     with monkeypatch.context() as context:
-        context.setattr(np, "nanquantile", lambda *_: np.inf)
+        context.setattr(candidate_forest, "LEAST_LESION_LIKE", 2.0)
         yield
     yield
 

@@ -94,6 +94,13 @@ def test_a_map_that_is_blind_for_a_candidate_does_not_rule_it_out():
     assert agreed_maps(volume(), blind, ALONE, found)[Plane.CORONAL].peak_cell == (2, 9)
     found = WeightedCandidates(places, weights * [4.0, 1.0], sigma_mm=2.0)
     assert agreed_maps(volume(), blind, ALONE, found)[Plane.CORONAL].peak_cell == (8, 3)
+    cold = volume()
+    without = Volume(np.where(np.indices(cold.voxels.shape)[0] < 5, 0, cold.voxels), cold.affine, cold.unit)
+    only_there = WeightedCandidates(places[1:], np.ones(1), sigma_mm=1.0)
+    powered = LocaliseSettings(uptake_power=1.0)
+    alone = agreed_maps(without, blind, powered)
+    for plane, found in agreed_maps(without, blind, powered, only_there).items():
+        np.testing.assert_array_equal(found.values, alone[plane].values)
     none = WeightedCandidates(places, np.zeros(2), sigma_mm=2.0)
     assert agreed_maps(volume(), blind, ALONE, none)[Plane.CORONAL].peak_cell == (8, 3)
 

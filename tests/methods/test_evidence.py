@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from pointpet.core import ActivationMap, Candidates, MipPair, Plane, Unit, Volume
+from pointpet.core import ActivationMap, Candidates, MipPair, ModelError, Plane, Unit, Volume
 from pointpet.image.candidates import FEATURES
-from pointpet.io.artefacts import read_json
+from pointpet.io.artefacts import read_json, write_json
 from pointpet.learn import TrainedNetwork, TrainingSettings
 from pointpet.learn.activation import Activation
 from pointpet.learn.candidate_forest import CandidateForest, ClickedCandidates, fit_forest
@@ -25,6 +25,8 @@ from pointpet.methods.evidence import with_candidates
 from pointpet.methods.fitted_weak import FittedWeakMethod
 from pointpet.methods.proposed import build
 from pointpet.methods.stored import FittedForest, read_stored
+from pointpet.methods.weak import WeakMethod
+from pointpet.pipeline.confidence import calibrate
 from pointpet.project import project
 
 SUV, DEPTH = FEATURES.index("log_suv"), FEATURES.index("depth_share")
@@ -174,12 +176,8 @@ def training_case(index: int, label: str) -> CaseInput:
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path):
-    training = TrainingSettings(
-        epochs=1, input_mm=8.0, cam_stride=4, widths=(4,) * 8, validation_share=0, threads=1, batch_size=8
-    )
-    candidates = CandidateSettings(enabled=enabled, trees=3, least_clicks=1)
-    method = build(training, LocaliseSettings(), candidates)
-    cases = [training_case(index, ("lung", "oesophagus")[index % 2]) for index in range(4)]
+    method = small_method(CandidateSettings(enabled=enabled, trees=3, least_clicks=1))
+    cases = small_cohort(4)
     fitted = method.fit(cases, FitContext(seed=0, classes=("lung", "oesophagus")))
     assert (fitted.forest is not None) == enabled
     assert fitted.training_record["forest_trees"] == (3 if enabled else 0)
@@ -233,6 +231,47 @@ def test_a_model_without_a_forest_says_why(settings, pictures: bool, reason: str
     assert again.training_record["no_forest"] == reason
     again.save(tmp_path / "copy")
     assert read_json(tmp_path / "copy" / "model.json")["no_forest"] == reason
+
+
+def test_a_forest_of_other_features_is_refused_by_name(tmp_path):
+    fitted = small_method(CandidateSettings(trees=3, least_clicks=1)).fit(small_cohort(4), CONTEXT)
+    fitted.save(tmp_path)
+    record = read_json(tmp_path / "model.json")
+    record["candidates"]["features"].pop()
+    write_json(tmp_path / "model.json", record)
+    with pytest.raises(ModelError, match=rf"was learned from {len(FEATURES) - 1} features of another version"):
+        read_stored(tmp_path, "proposed")
+
+
+def test_a_forest_that_needs_the_clicks_of_the_cases_held_out_gives_no_confidence():
+    cases = small_cohort(12)
+    for least, known in ((6, False), (2, True)):
+        method = small_method(CandidateSettings(trees=3, least_clicks=least), validation_share=0.34)
+        fitted = method.fit(cases, CONTEXT)
+        assert fitted.forest is not None
+        assert method.held_out(cases, CONTEXT)
+        assert (method.blinded(fitted, cases, CONTEXT) is not None) == known
+        assert (calibrate(method, fitted, cases, CONTEXT) is not None) == known
+
+
+CONTEXT = FitContext(seed=0, classes=("lung", "oesophagus"))
+
+
+def small_method(candidates: CandidateSettings, *, validation_share: float = 0.0) -> WeakMethod:
+    training = TrainingSettings(
+        epochs=1,
+        input_mm=8.0,
+        cam_stride=4,
+        widths=(4,) * 8,
+        validation_share=validation_share,
+        threads=1,
+        batch_size=8,
+    )
+    return build(training, LocaliseSettings(), candidates)
+
+
+def small_cohort(count: int) -> list[CaseInput]:
+    return [training_case(index, CONTEXT.classes[index % 2]) for index in range(count)]
 
 
 @pytest.mark.slow

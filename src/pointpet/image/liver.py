@@ -49,8 +49,6 @@ def liver_suv(volume: Volume) -> float | None:
 
     Check: phantoms, whose liver is known, within 8 %, and STS_001 of the sarcoma collection, 2.0 g/mL.
     """
-    if volume.spacing_mm[2] * volume.voxels.shape[2] < LEAST_HEIGHT_MM:
-        return None
     lobe = right_lobe(volume)
     return None if lobe is None else lobe.suv
 
@@ -62,11 +60,13 @@ def right_lobe(volume: Volume) -> RightLobe | None:
     connected set of their centres is the inside of the right lobe.
 
     Args:
-        volume: any unit.
+        volume: any unit; a torso of half a metre or more.
     """
     import cc3d
     from scipy import ndimage
 
+    if volume.spacing_mm[2] * volume.voxels.shape[2] < LEAST_HEIGHT_MM:
+        return None
     cells, grid = _coarse(volume)
     size: Any = [max(3, round(CUBE_MM / edge)) for edge in grid.spacing_mm]  # SciPy's stubs know one size only
     mean = ndimage.uniform_filter(cells, size, mode="constant")
@@ -82,6 +82,7 @@ def right_lobe(volume: Volume) -> RightLobe | None:
 def _coarse(volume: Volume) -> tuple[NDArray[np.float32], Grid]:
     """Means over whole blocks of voxels, and their grid."""
     factors = np.maximum(1, np.rint(CELL_MM / volume.spacing_mm)).astype(int)
+    factors = np.minimum(factors, volume.voxels.shape)
     (x, y, z), (a, b, c) = np.array(volume.voxels.shape) // factors, factors
     blocks = volume.voxels[: x * a, : y * b, : z * c].reshape(x, a, y, b, z, c)
     affine = np.array(volume.affine)

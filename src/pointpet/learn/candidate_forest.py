@@ -6,6 +6,7 @@ Shape letters: N candidates, F features, K nodes of all trees, T trees, C classe
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from pointpet.learn.candidate_settings import CandidateSettings
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
 
+LOG = logging.getLogger(__name__)
+
 NO_LESION = 0
 """Column of the forest's answer that stands for no lesion; the classes follow in their order."""
 
@@ -33,6 +36,12 @@ well known by then, and the time to learn stays."""
 
 LESION_LIKE = 0.25
 """Quantile of the clicked candidates: what looks as much like a lesion is one that nobody clicked, or may be."""
+
+LEAST_LESION_LIKE = 0.5
+"""Where that quantile is lower, the forest is too unsure to tell."""
+
+MOST_LEFT_OUT = 0.2
+"""Share of the candidates of no lesion that may be left out."""
 
 ROUNDS = 3
 """So often such candidates are sought: each time fewer of them hide the others."""
@@ -161,16 +170,31 @@ def fit_forest(
     used = _thinned(targets, seed)
     features, targets = features[used], targets[used]
     forest = _fitted(features, targets, settings, seed)
+    spared = int(MOST_LEFT_OUT * (targets == NO_LESION).sum())
     for _ in range(0 if lesion_free else ROUNDS):
-        lesion_like = 1 - forest.oob_decision_function_[:, NO_LESION]
-        usual = np.nanquantile(lesion_like[targets != NO_LESION], LESION_LIKE)
-        certain = (targets != NO_LESION) | ~(lesion_like >= usual)
-        if certain.all():
+        unclicked = _unclicked_lesions(forest, targets, spared)
+        if not len(unclicked):
             break
-        features, targets = features[certain], targets[certain]
+        spared -= len(unclicked)
+        features, targets = np.delete(features, unclicked, axis=0), np.delete(targets, unclicked)
         forest = _fitted(features, targets, settings, seed)
+        LOG.info("%d candidates look like lesions that nobody clicked and are left out", len(unclicked))
     learned_from = np.bincount(targets, minlength=1 + len(classes)).tolist()
     return CandidateForest(_joined(forest, 1 + len(classes)), learned_from)
+
+
+def _unclicked_lesions(forest: ExtraTreesClassifier, targets: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Indices of the candidates of no lesion, `most` at most, that look as much like one as a quarter of the clicked.
+
+    None where the trees that have not seen the clicked ones do not know even these as lesions: a forest so unsure would
+    throw physiology away.
+    """
+    lesion_like = np.nan_to_num(1 - forest.oob_decision_function_[:, NO_LESION])
+    usual = np.quantile(lesion_like[targets != NO_LESION], LESION_LIKE)
+    if usual < LEAST_LESION_LIKE:
+        return np.zeros(0, np.intp)
+    found = np.flatnonzero((targets == NO_LESION) & (lesion_like >= usual))
+    return found[np.argsort(-lesion_like[found], kind="stable")[:most]]
 
 
 def _fitted(

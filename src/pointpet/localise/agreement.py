@@ -62,7 +62,7 @@ def agreed_maps(
         evidence[projected.box] *= candidates.on(volume.grid, projected.box)
     highest = float(evidence.max())
     if highest <= 0:
-        return dict(maps)
+        return dict(maps) if candidates is None else agreed_maps(volume, maps, settings)
     views = project(Volume(evidence / highest, volume.affine, volume.unit), pixel_mm=maps[Plane.CORONAL].pixel_mm)
     agreed = {}
     for plane, activation in maps.items():

@@ -18,8 +18,9 @@ class HoldsOut(Protocol):
         """Case ids that `fit` on the same arguments keeps back."""
         ...
 
-    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod:
-        """`fitted`, which `fit` gave, without anything that was learnt from the cases held out."""
+    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod | None:
+        """`fitted`, which `fit` gave, without anything that was learnt from the cases held out; None where there is no
+        such thing."""
         ...
 
 

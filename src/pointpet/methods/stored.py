@@ -87,6 +87,8 @@ def read_stored(folder: Path, method: str) -> StoredMethod:
         return StoredMethod(
             network_tensors(tensors), dict(record["network"]), localising, context, _stored_forest(tensors, record)
         )
+    except ModelError:
+        raise
     except (KeyError, TypeError, ValueError, PointpetError) as error:
         raise ModelError(
             "PP-MODEL-RECORD",
@@ -108,7 +110,12 @@ def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) ->
     if kept is None:
         return None
     if kept["features"] != list(FEATURES):
-        raise ValueError("other features of candidates")
+        raise ModelError(
+            "PP-MODEL-FOREST",
+            "the forest of candidates",
+            f"was learned from {len(kept['features'])} features of another version, this one has {len(FEATURES)}",
+            "Train the model again, or read it with the version that wrote it",
+        )
     arrays = {name.removeprefix(FOREST): array for name, array in tensors.items() if name.startswith(FOREST)}
     classes = len(record["network"]["classes"])
     numbers = [number for _, number in kept.get("learned_from", ())]

@@ -116,12 +116,17 @@ class WeakMethod:
         """Cases that `fit` keeps back to choose the epoch."""
         return held_out_cases(training, self.training, context)
 
-    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod:
-        """`fitted` with a forest that knows no click of the cases held out; its network learnt from none of them."""
+    def blinded(self, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext) -> FittedMethod | None:
+        """`fitted` with a forest that knows no click of the cases held out; its network learnt from none of them.
+
+        None where without them there are too few clicks for a forest: the maps alone would answer otherwise.
+        """
         if not isinstance(fitted, FittedWeakMethod) or fitted.forest is None:
             return fitted
         held = self.held_out(training, context)
         forest, _ = self._forest([case for case in training if case.case_id not in held], context)
+        if forest is None:
+            return None
         return FittedWeakMethod(self.name, fitted.network, fitted.localising, fitted.context, forest)
 
     def _example(self, case: CaseInput, label: str, correction: float) -> Example:

@@ -98,7 +98,9 @@ def load_calibration(folder: Path) -> Calibration | None:
 def calibrate(
     method: Method, fitted: FittedMethod, training: Sequence[CaseInput], context: FitContext
 ) -> Calibration | None:
-    """Fit on the training cases that `method` kept back to choose its epoch; None where it keeps none back.
+    """Fit on the training cases that `method` kept back to choose its epoch.
+
+    None where it keeps none back, or cannot do without them.
 
     Args:
         fitted: what `method.fit(training, context)` gave.
@@ -107,7 +109,7 @@ def calibrate(
         return None
     held = method.held_out(training, context)
     blinded = method.blinded(fitted, training, context) if held else fitted
-    return calibrate_on(blinded, [case for case in training if case.case_id in held])
+    return None if blinded is None else calibrate_on(blinded, [case for case in training if case.case_id in held])
 
 
 def calibrate_on(fitted: FittedMethod, held_out: Sequence[CaseInput]) -> Calibration | None:

@@ -189,7 +189,7 @@ def _ensembling(forest: ForestUse | None) -> str:
         return "No ensemble: one model a fold and method; the class scores of both views are averaged."
     return (
         "No ensemble of networks: one network a fold and method, whose class scores of both views are averaged; in the "
-        f"proposed method it is combined with a random forest, an ensemble of {forest.trees} trees."
+        f"proposed method it is combined with a forest, an ensemble of {forest.trees} randomised trees."
     )
 
 

@@ -119,3 +119,15 @@ def test_one_structure_of_several_is_named_in_the_manifest(tmp_path):
     (fault,) = report.faults
     assert fault["subject"].startswith("case C")
     assert "it holds 'Heart', 'GTV'. Name it in mask_roi of cohort.csv" in fault["message"]
+
+
+def test_a_column_that_is_spelt_otherwise_is_pointed_out(cohort_folder, tmp_path):
+    shutil.copytree(cohort_folder, tmp_path / "c")
+    head, *rows = (tmp_path / "c" / "cohort.csv").read_text().splitlines()
+    lines = [f"{head.replace('label', 'lable')},PatientID,ward", *(f"{row},A,B" for row in rows)]
+    (tmp_path / "c" / "cohort.csv").write_text("\n".join(lines))
+    found = check_cohort(tmp_path / "c" / "cohort.csv")
+    message = next(one["message"] for one in found.warnings if one["code"] == "PP-CHECK-COLUMNS")
+    assert "PatientID (meant for patient_id?)" in message
+    assert "lable (meant for label?)" in message
+    assert "ward (" not in message

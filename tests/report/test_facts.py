@@ -60,7 +60,7 @@ def test_the_forest_is_described_as_the_run_used_it(configured):
     assert "too few clicks" not in model
     assert "Proposed 91,000 parameters beside the forest's 250 trees" in model
     assert "No ensemble of networks" in found["ensembling"]
-    assert "an ensemble of 250 trees" in found["ensembling"]
+    assert "an ensemble of 250 randomised trees" in found["ensembling"]
     assert "The forest learns from all training patients" in found["selection"]
     assert "weighted by the forest's candidates" in found["explainability"]
     assert "[geurts]" not in " ".join(methods_paragraphs(found)[0])

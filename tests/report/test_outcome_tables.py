@@ -153,7 +153,7 @@ def test_the_page_holds_the_section_and_its_figures(folder):
 def test_figures_name_every_row_and_the_risk_groups(folder):
     study = read_study(folder)
     roc = outcome_roc(study)
-    assert all(name in roc.svg for name in ("Proposed", "True mask (reference)", "lung: response to treatment"))
+    assert all(name in roc.svg for name in ("Proposed", "True mask (reference)", "lung:", "response to treatment"))
     curves = survival_curves(study)
     assert "high risk, 5" in curves.svg
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _LEAST = 1e-3
 """Certainties are cut to [_LEAST, 1 - _LEAST] before their logit is taken."""
 
+SLOPE_SD = 0.5
+"""Standard deviation of the prior on the slope of a scaling."""
+
 _LOG_TEMPERATURES = (-3.0, 3.0)
 
 
@@ -44,7 +47,8 @@ def fit_scaling(certainty: ArrayLike, event: ArrayLike) -> Scaling | None:
     """Platt's scaling of certainties in [0, 1] to the chance of `event`; None without cases.
 
     Platt's own targets, (events + 1) / (events + 2) and 1 / (others + 2), keep a fit on few cases, or on cases of one
-    kind, from certainty that they do not bear.
+    kind, from certainty that they do not bear. A normal prior of mean 1 and standard deviation `SLOPE_SD` on the slope
+    keeps such a fit from a slope of 0, by which all cases would be as sure as each other.
 
     Source: Platt 1999, Probabilistic outputs for support vector machines, section 2.2.
     """
@@ -57,7 +61,8 @@ def fit_scaling(certainty: ArrayLike, event: ArrayLike) -> Scaling | None:
 
     def loss(parameters: NDArray[np.float64]) -> float:
         score = parameters[0] * x + parameters[1]
-        return float(np.sum(np.logaddexp(0.0, score) - target * score))
+        prior = (parameters[0] - 1) ** 2 / (2 * SLOPE_SD**2)
+        return float(np.sum(np.logaddexp(0.0, score) - target * score) + prior)
 
     found = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0.0, 20.0), (-20.0, 20.0)])
     return Scaling(float(found.x[0]), float(found.x[1]), len(happened), events)

@@ -115,7 +115,7 @@ def read_onnx(folder: Path) -> bytes:
 def _refuse_pickle(folder: Path) -> None:
     """Stop before anything is opened where the model is a file, or a folder of checkpoints."""
     if not folder.exists():
-        raise _error(folder, "MISSING", "does not exist", "Give the folder that `pointpet train` wrote")
+        raise _error(folder, "MISSING", "does not exist", "Give the folder that `pointpet train` wrote, or `demo`")
     if not folder.is_dir():
         pickled = folder.suffix.lower() in _CODE_RUNNERS or _starts_as_pickle(folder)
         what = "a pickle or checkpoint, which can run code" if pickled else "a file"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
 from pointpet.image.picture_body import pixel_correction, trunk_shares
-from pointpet.io.cohort_csv import read_cohort
+from pointpet.io.cohort_csv import COLUMNS, read_cohort
 from pointpet.io.mip_pictures import read_mip_pictures, read_picture_mask
 from pointpet.io.pet import PetReading
 from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
@@ -261,6 +262,19 @@ def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:
     extra: Sequence[str] = sorted({name for case in cohort for name in case.extra})
     if extra:
         warnings.append(
-            CohortError("PP-CHECK-COLUMNS", "cohort.csv", f"has unknown columns: {', '.join(extra)}", "They are kept")
+            CohortError(
+                "PP-CHECK-COLUMNS",
+                "cohort.csv",
+                f"has unknown columns: {', '.join(map(_suspected, extra))}",
+                "They are kept",
+            )
         )
     return warnings
+
+
+def _suspected(column: str) -> str:
+    """An unknown column, and the known one that it may be meant for, which would be blank without a word."""
+    plain = column.lower().replace(" ", "_").replace("-", "_")
+    known = {name.replace("_", ""): name for name in COLUMNS}
+    close = get_close_matches(plain.replace("_", ""), known, n=1, cutoff=0.8)
+    return f"{column} (meant for {known[close[0]]}?)" if close else column

@@ -86,7 +86,7 @@ def _endpoint_panels(study: Study, name: str, draw: Draw, x: str, y: str, *, squ
                 if truth.any() and not truth.all():
                     style = line_of(method, place) | {"label": method_title(method)}
                     draw(panel, truth, own["probability"].to_numpy(float), style)
-            panel.set(title=f"{label}: {endpoint_title(endpoint)}", xlabel=x)
+            panel.set(title=f"{label}:\n{endpoint_title(endpoint)}", xlabel=x)
         panels[0].set_ylabel(y)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         return finish(figure, name)
@@ -110,8 +110,8 @@ def survival_curves(study: Study) -> SvgFigure | None:
             panel.set(title=f"{label}: {method_title(method)}", xlabel="days", ylim=(0, 1.02))
             panel.set_xlim(left=0)
             panel.grid(axis="y")
+            panel.legend(loc="lower left")
         panels[0].set_ylabel("share without the event")
-        panels[-1].legend(loc="lower left")
         return finish(figure, "survival_curves")
 
 

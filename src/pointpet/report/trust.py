@@ -10,7 +10,7 @@ from pointpet.evaluate.classification import calibrate
 from pointpet.evaluate.confidence import risk_coverage
 from pointpet.report.drawing import QUIET, STYLE, SvgFigure, finish, line_of, panels_of
 from pointpet.report.study_folder import Study, value_or_none
-from pointpet.report.wording import limits, method_title, number, percent, signed
+from pointpet.report.wording import limits, method_title, number, signed
 
 COLUMNS = (
     "Method",
@@ -88,11 +88,12 @@ def trust_sentence(study: Study, method: str) -> str:
     if row is None:
         return ""
     area, random = float(row["area"]), float(row["random"])
-    share = "" if not row["failures"] else percent(float(row["failures_in_lowest_fifth"]) / float(row["failures"]))
+    failures, found = int(row["failures"]), int(row["failures_in_lowest_fifth"] or 0)
     worth = (
         f"the mean risk over all coverages is {number(area)} instead of {number(random)} in an order that knows nothing"
     )
-    caught = f"; the least sure fifth of the cases holds {share} of its failures" if share else "; nothing failed"
+    caught = f"; the least sure fifth of the cases holds {found} of its {failures} failures"
+    caught = caught if failures else "; nothing failed"
     return f"Ranked by the confidence of {method_title(method)}, {worth}{caught}."
 
 

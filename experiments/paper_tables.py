@@ -60,7 +60,8 @@ def localisation(study: Study, label: str) -> list[str]:
     table = study.tables[label]
     columns = {"hit_mean": "hit", "dice_hull_mean": "Dice of the hull", "hd95_mm_mean": "HD95, mm"}
     columns |= {"class_accuracy_mean": "named as this class", "n_cases": "cases"}
-    shown = table[["method", *columns]].rename(columns=columns).dropna(subset=["hit"])
+    # A method has a row for each outcome; these figures are the same in all of them.
+    shown = table[["method", *columns]].rename(columns=columns).dropna(subset=["hit"]).drop_duplicates("method")
     return [markdown(shown.replace({np.nan: ""})), ""]
 
 
@@ -86,8 +87,13 @@ def better_section(study: Study) -> list[str]:
 
 
 def is_win(row: dict[str, Any]) -> bool:
-    """True of a row of comparisons.csv in which the proposed method's mean is the lower one."""
-    return row["method_a"] == PROPOSED and row["measure"] in BETTER and row["difference"] < 0
+    """True of a row of comparisons.csv in which the proposed method's mean is the lower one.
+
+    Of outcomes, the one that the paper predicts for the class.
+    """
+    asked = row["endpoint"] if isinstance(row["endpoint"], str) else ""
+    counts = not asked or asked.removeprefix("outcome_") == published_endpoint(row["label"])
+    return counts and row["method_a"] == PROPOSED and row["measure"] in BETTER and row["difference"] < 0
 
 
 def effort_section(study: Study) -> list[str]:

@@ -34,7 +34,7 @@ class RightLobe:
 
     Args:
         world_mm: (N, 3) centres of its cubes of even tissue, world RAS+ mm.
-        suv: median of their means, g/mL.
+        suv: median of their means, in the volume's unit.
     """
 
     world_mm: NDArray[np.float64]

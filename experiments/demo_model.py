@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from accuracy import printed
 from provenance import VERSION
 
 from pointpet._version import __version__
@@ -28,7 +28,6 @@ from pointpet.methods.model_card import model_card
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.inputs import read_case_mask
 from pointpet.pipeline.machine import describe_machine
-from pointpet.pipeline.mapping import Report
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.predict import load_model, predict_volume
 from pointpet.pipeline.prediction_files import predicted_pictures_of
@@ -41,16 +40,6 @@ PRESETS = ("default", "hard")
 TRAINING = {"default": (80, 4101), "hard": (80, 4102)}
 """Preset to number of patients and seed of the phantom."""
 TESTING = {"default": (30, 4103), "hard": (30, 4104)}
-
-
-def printed(title: str) -> Report:
-    """A progress report as plain lines."""
-
-    def report(done: int, total: int, message: str) -> None:
-        if done == total or done % 10 == 0:
-            print(f"{title}: {done}/{total} {message}", file=sys.stderr, flush=True)
-
-    return report
 
 
 def make_cohort(work: Path, part: str, preset: str, patients: int, seed: int) -> Path:

@@ -9,8 +9,11 @@ here is confirmed by accuracy.py, on other patients, in five folds and three see
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,11 @@ import pandas as pd
 from accuracy import markdown, printed, shown_arguments
 from provenance import VERSION
 
-from pointpet.io.artefacts import write_text
+from pointpet.io.artefacts import read_json, write_json, write_text
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
+from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.study import StudyRequest, run_study
 
 PHANTOM_SEED = 4711
@@ -36,43 +40,64 @@ def _alone(**training: Any) -> dict[str, Any]:
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
-    "no distance loss": {"training": {"distance": "none"}},
-    "score by the highest tenth of the map": {"training": {"pooled_share": 0.1}},
-    "no turned views": {"training": {"turns": False}},
     "maps alone": ALONE,
-    "maps alone, no turned views": _alone(turns=False),
-    "maps alone, score by the highest tenth of the map": _alone(pooled_share=0.1),
-    "maps alone, score by the highest 2 %": _alone(pooled_share=0.02),
+    "no distance loss": {"training": {"distance": "none"}},
     "maps alone, views not made to agree": {**ALONE, "localise": {"agree": False}},
-    "maps alone, 150 passes": _alone(epochs=150),
+    "no turned views": {"training": {"turns": False}},
+    "maps alone, no turned views": _alone(turns=False),
     "maps alone, lambda 0.3": _alone(distance_weight=0.3),
     "maps alone, lambda 3": _alone(distance_weight=3.0),
-    "maps alone, stride 8": _alone(cam_stride=8),
-    "maps alone, a network for each view": _alone(shared_views=False),
     "maps alone, centroid": _alone(distance="centroid"),
     "maps alone, weighted distance": _alone(distance="weighted"),
     "maps alone, softmax centroid": _alone(distance="softmax_centroid"),
+    "maps alone, Gaussian": _alone(distance="gaussian"),
     "maps alone, spatial cross-entropy": _alone(distance="cross_entropy"),
+    "maps alone, a network for each view": _alone(shared_views=False),
+    "maps alone, stride 8": _alone(cam_stride=8),
+    "maps alone, twice the passes": _alone(epochs=120),
+    "maps alone, input of 4 mm": _alone(input_mm=4.0),
+    "maps alone, score by the highest tenth of the map": _alone(pooled_share=0.1),
 }
 """Name to what differs from the default configuration. `maps alone`: no candidates, which hide what a map lacks."""
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
-    """One row a variant and seed."""
+    """One row a variant and seed; those that an earlier run measured are read back."""
     cohort = arguments.work / f"cohort_{arguments.preset}"
     request = PhantomRequest(arguments.patients, PHANTOM_SEED, arguments.preset, "nifti")
     write_phantom(request, cohort, report=printed("phantom"))
+    prepared = arguments.work / f"prepared_{arguments.preset}"
+    shared = build_configuration({"outcome": {"enabled": False}})
+    prepare_cohort(
+        cohort / "cohort.csv", prepared, shared.preparing, workers=arguments.workers, report=printed("prepare")
+    )
     rows = []
-    for name in arguments.variants:
-        for seed in arguments.seeds:
-            study = arguments.work / f"{arguments.preset}_{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
-            configuration = build_configuration(VARIANTS[name])
-            configuration = replace(configuration, outcome=replace(configuration.outcome, enabled=False))
+    for seed, name in product(arguments.seeds, arguments.variants):
+        stem = f"{arguments.preset}_{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
+        known = arguments.work / "rows" / f"{stem}.json"
+        if not known.is_file():
+            study = arguments.work / stem
+            if not study.exists():  # A study makes its own where there is none: the same for all, hence made once.
+                shutil.copytree(prepared, study / ".prepared", copy_function=os.link)
+            configuration = replace(build_configuration(VARIANTS[name]), outcome=shared.outcome)
             asked = StudyRequest(cohort / "cohort.csv", ("proposed",), FOLDS, seed, arguments.workers)
             outcome = run_study(asked, study, configuration, report=printed(name))
-            rows.append({"variant": name, "seed": seed, **figures(study), "failed": len(outcome.failures)})
-            print(rows[-1], flush=True)
+            row = {"variant": name, "seed": seed, **figures(study), "failed": len(outcome.failures)}
+            known.parent.mkdir(exist_ok=True)
+            write_json(known, row)
+        rows.append(read_json(known))
+        print(rows[-1], flush=True)
     return pd.DataFrame(rows)
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over seeds of each variant's figures."""
+    rows = rows.copy()
+    rows["hit"] = rows.filter(like="hit ").mean(axis=1)
+    rows["dice"] = rows.filter(like="dice ").mean(axis=1)
+    means = rows.groupby("variant", sort=False)[["accuracy", "hit", "dice"]].agg(["mean", "std"])
+    means.columns = [name if what == "mean" else f"{name}, sd of seeds" for name, what in means.columns]
+    return means.reset_index()
 
 
 def figures(study: Path) -> dict[str, float]:
@@ -101,6 +126,12 @@ def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
             f"{', '.join(map(str, arguments.seeds))} of folds and training. `maps alone`: without candidates. A share "
             f"of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}.",
             "",
+            "Means over seeds; hit and Dice: mean of both classes.",
+            "",
+            markdown(summary(rows)),
+            "",
+            "Each seed:",
+            "",
             markdown(rows),
             "",
         ]
@@ -112,7 +143,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="hard", choices=("default", "hard"))
     parser.add_argument("--patients", type=int, default=200)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, required=True, help="folder for cohorts and studies; resumed")

@@ -19,7 +19,7 @@ from accuracy import printed
 from provenance import VERSION
 
 from pointpet._version import __version__
-from pointpet.core import Case
+from pointpet.core import Case, Flag
 from pointpet.evaluate.case_measures import measure_case
 from pointpet.io.artefacts import write_json
 from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort, write_cohort
@@ -78,7 +78,9 @@ def measured_case(model: Path, case: Case) -> dict[str, Any]:
         pixel_mm=found.mips.pixel_mm,
     )
     right = float(found.prediction.predicted == case.label)
-    return {"class": case.label, "class_accuracy": right, "hit": measures["hit"], "dice": measures["dice"]}
+    unlike = float(Flag.UNLIKE_TRAINING in found.prediction.flags)
+    answer = {"class": case.label, "class_accuracy": right, "hit": measures["hit"], "dice": measures["dice"]}
+    return answer | {"unlike_training": unlike}
 
 
 def measure(model: Path, manifests: dict[str, Path]) -> list[dict[str, Any]]:
@@ -87,7 +89,7 @@ def measure(model: Path, manifests: dict[str, Path]) -> list[dict[str, Any]]:
     for preset, manifest in manifests.items():
         cases = pd.DataFrame([measured_case(model, case) for case in read_cohort(manifest)])
         for label, group in cases.groupby("class"):
-            means = {name: float(group[name].mean()) for name in ("class_accuracy", "hit", "dice")}
+            means = {name: float(group[name].mean()) for name in ("class_accuracy", "hit", "dice", "unlike_training")}
             rows.append({"preset": preset, "class": label, "cases": len(group), **means})
     return rows
 

@@ -11,12 +11,12 @@ from pointpet.learn.candidate_forest import (
     NO_LESION,
     CandidateForest,
     ClickedCandidates,
-    _joined,
     fit_forest,
     found_clicks,
     shortage,
 )
 from pointpet.learn.candidate_settings import CandidateSettings
+from pointpet.learn.forest_arrays import joined_trees
 
 CLASSES = ("lung", "oesophagus")
 QUICK = CandidateSettings(trees=20)
@@ -60,7 +60,7 @@ def test_its_arrays_answer_as_scikit_learn_does() -> None:
     features, targets = random.normal(size=(300, 5)).astype(np.float32), random.integers(0, 3, 300)
     features[::4, 1] = np.nan
     reference = ExtraTreesClassifier(15, min_samples_leaf=2, random_state=0).fit(features, targets)
-    ours = CandidateForest(_joined(reference, 3))
+    ours = CandidateForest(joined_trees(reference, 3))
     unseen = random.normal(size=(80, 5)).astype(np.float32)
     unseen[::3, 2] = np.nan
     np.testing.assert_allclose(ours.probabilities(unseen), reference.predict_proba(unseen), atol=1e-6)
@@ -94,6 +94,50 @@ def test_damaged_tensors_are_refused(change, text: str) -> None:
     change(arrays)
     with pytest.raises(ModelError, match=text):
         CandidateForest.from_tensors(arrays, classes=2, features=4)
+
+
+def likeliest(forest: CandidateForest, made: list[ClickedCandidates]) -> np.ndarray:
+    """Of each case, how lesion-like its likeliest candidate is."""
+    return np.array([1 - forest.probabilities(case.candidates.features)[:, NO_LESION].min() for case in made])
+
+
+def blurred(count: int, seed: int) -> list[ClickedCandidates]:
+    """Cases whose lesions stand out from not at all to clearly."""
+    random = np.random.default_rng(seed)
+    made = []
+    for case in cases(count, seed=seed):
+        features = case.candidates.features.copy()
+        features[0, :2] *= random.uniform(0.3, 1)
+        made.append(replace(case, candidates=Candidates(case.candidates.world_mm, features)))
+    return made
+
+
+def test_it_knows_how_lesion_like_nearly_all_clicked_cases_are() -> None:
+    forest = fit_forest(blurred(200, 0), CandidateSettings(trees=60), classes=CLASSES, lesion_free=(), seed=0)
+    assert forest is not None
+    assert forest.unlike_below is not None
+    alike = (likeliest(forest, blurred(200, 1)) < forest.unlike_below).mean()
+    assert 0.01 <= alike <= 0.12, "about a twentieth of new cases of the same kind"
+    healthy = cases(100, labels=("control",), seed=2)
+    assert (likeliest(forest, healthy) < forest.unlike_below).mean() > 0.6
+    # Judged by trees that have seen it no training case would be unlike the others.
+    assert (likeliest(forest, blurred(200, 0)) < forest.unlike_below).mean() < 0.02
+
+
+def test_where_every_tree_has_seen_every_click_nothing_is_known_to_be_unlike() -> None:
+    one = CandidateSettings(trees=1, least_clicks=1)
+    forests = [fit_forest(cases(2), one, classes=CLASSES, lesion_free=(), seed=seed) for seed in range(8)]
+    known = [forest is not None and forest.unlike_below is not None for forest in forests]
+    assert any(known)
+    assert not all(known)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_share_that_is_none_is_refused(value: float) -> None:
+    forest = fitted()
+    assert forest is not None
+    with pytest.raises(ModelError, match=rf"holds an unlike_below of {value:g}, expected 0 to 1"):
+        CandidateForest.from_tensors(forest.tensors(), classes=2, features=4, unlike_below=value)
 
 
 def test_the_seed_decides() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointpet.core import ActivationMap, Candidates, MipPair, ModelError, Plane, Unit, Volume
+from pointpet.core import ActivationMap, Candidates, Flag, MipPair, ModelError, Plane, Unit, Volume
 from pointpet.image.candidates import FEATURES
 from pointpet.io.artefacts import read_json, write_json
 from pointpet.learn import TrainedNetwork, TrainingSettings
@@ -22,7 +22,7 @@ from pointpet.localise.candidates import LEAST, WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FitContext
 from pointpet.methods.evidence import with_candidates
-from pointpet.methods.fitted_weak import FittedWeakMethod
+from pointpet.methods.fitted_weak import FittedWeakMethod, without_lesion
 from pointpet.methods.proposed import build
 from pointpet.methods.stored import FittedForest, read_stored
 from pointpet.methods.weak import WeakMethod
@@ -94,11 +94,13 @@ def test_the_better_candidate_names_the_class_of_two_and_the_maps_follow():
     assert evidence.candidates is not None
     np.testing.assert_allclose(evidence.candidates.weights, [0.0, 1.0])
     np.testing.assert_array_equal(evidence.candidates.world_mm, PLACES)
+    assert evidence.lesion_like == pytest.approx(0.9)
 
 
 def test_a_candidate_of_more_uptake_speaks_louder():
-    forest = stump((0.3, 0.7, 0.0), (0.3, 0.0, 0.7))
+    forest = stump((0.3, 0.7, 0.0), (0.25, 0.05, 0.7))
     evidence = asked(forest, {"lung": 0.5, "oesophagus": 0.5}, suv=(16.0, 4.0))
+    assert evidence.lesion_like == pytest.approx(0.7), "of the candidate that wins, not of the likeliest"
     assert evidence.probabilities["lung"] == pytest.approx(2 / 3, rel=1e-5)
 
 
@@ -190,12 +192,14 @@ def test_candidates_that_are_switched_off_give_no_forest(enabled: bool, tmp_path
     assert ("| forest of candidates | 3 trees on 24 numbers" in card) == enabled
     if enabled:
         assert record["candidates"]["trees"] == 3
+        assert record["candidates"]["unlike_below"] == fitted.forest.forest.unlike_below
         counts = dict(record["candidates"]["learned_from"])
         assert counts["lung"] >= 2
         assert counts["oesophagus"] >= 2
         kept = read_stored(tmp_path, "proposed").forest
         assert kept is not None
         assert list(kept.forest.learned_from) == list(counts.values())
+        assert kept.forest.unlike_below == record["candidates"]["unlike_below"]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +235,37 @@ def test_a_model_without_a_forest_says_why(settings, pictures: bool, reason: str
     assert again.training_record["no_forest"] == reason
     again.save(tmp_path / "copy")
     assert read_json(tmp_path / "copy" / "model.json")["no_forest"] == reason
+
+
+def test_a_model_that_does_not_know_what_is_unlike_its_training_is_read(tmp_path):
+    method = small_method(CandidateSettings(trees=3, least_clicks=1))
+    method.fit(small_cohort(4), CONTEXT).save(tmp_path)
+    record = read_json(tmp_path / "model.json")
+    del record["candidates"]["unlike_below"]
+    write_json(tmp_path / "model.json", record)
+    again = method.load(tmp_path)
+    assert again.forest is not None
+    assert again.forest.forest.unlike_below is None
+    assert Flag.UNLIKE_TRAINING not in again.predict(scan_of(small_cohort(1)[0])).flags
+
+
+def scan_of(case: CaseInput) -> CaseInput:
+    """The case with a volume to outline something in."""
+    volume = Volume(np.random.default_rng(3).gamma(2, 1, (24, 24, 24)).astype(np.float32), np.diag([8.0] * 3 + [1.0]))
+    return replace(case, mips=project(volume, pixel_mm=8.0), load_volume=lambda: volume)
+
+
+def test_a_lesion_less_like_those_of_the_training_than_nearly_all_of_them_is_flagged():
+    """The scan's candidates are noise, but for one scan that has a training case's."""
+    fitted = small_method(CandidateSettings(trees=30, least_clicks=1)).fit(small_cohort(20), CONTEXT)
+    known = fitted.predict(scan_of(training_case(21, "oesophagus")))
+    assert known.mask is not None
+    assert Flag.UNLIKE_TRAINING not in known.flags
+    found = clicked(22, "lung").candidates
+    noise = Candidates(found.world_mm[1:], found.features[1:])
+    other = replace(scan_of(training_case(22, "lung")), load_candidates=lambda: noise)
+    assert Flag.UNLIKE_TRAINING in fitted.predict(other).flags
+    assert Flag.UNLIKE_TRAINING not in without_lesion(fitted.predict(other)).flags, "there is none to be unlike"
 
 
 def test_a_forest_of_other_features_is_refused_by_name(tmp_path):

@@ -79,3 +79,7 @@ def test_it_predicts_a_real_whole_body_scan(real_data, tmp_path):
     result = pp.load_model("demo").predict(volume)
     np.testing.assert_array_equal(result.mask.voxels, mask.voxels)
     assert result.flags[-1] is pp.Flag.PHANTOM_MODEL
+    # A sarcoma of the thigh, to a model of lung and oesophagus: what it outlines is the bladder, which no map shows.
+    assert pp.Flag.MAPS_BLIND in result.flags
+    knows = "unlike_below" in read_model(SHIPPED / "demo")[1]["candidates"]
+    assert (pp.Flag.UNLIKE_TRAINING in result.flags) == knows

@@ -30,6 +30,10 @@ class Flag(StrEnum):
     """The click lies on low uptake: it may mark a necrotic core, a second click is wanted."""
     LARGE = "large_mask"
     """The mask is larger than tumours usually are; it may have leaked into an organ."""
+    MAPS_BLIND = "maps_blind"
+    """Neither view's activation map shows a lesion that was outlined: uptake and candidates alone speak for it."""
+    UNLIKE_TRAINING = "unlike_training"
+    """What was outlined looks less like a lesion than those of nearly all training cases: another disease, perhaps."""
     PHANTOM_MODEL = "phantom_trained_model"
     """The model was trained on digital phantoms: to try the tool, not for patients."""
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pointpet.core import Candidates, ModelError, generator
 from pointpet.learn.candidate_settings import CandidateSettings
+from pointpet.learn.forest_arrays import ARRAYS, joined_trees
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesClassifier
@@ -46,14 +47,9 @@ MOST_LEFT_OUT = 0.2
 ROUNDS = 3
 """So often such candidates are sought: each time fewer of them hide the others."""
 
-_ARRAYS = {
-    "feature": np.int16,
-    "threshold": np.float32,
-    "left": np.int32,
-    "right": np.int32,
-    "unknown_left": np.bool_,
-    "share": np.float32,
-}
+USUAL = 0.05
+"""Quantile of the clicked cases: what looks less like a lesion than theirs is unlike what the forest knows. So many of
+the cases that are like the training cases are told to be unlike, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +73,16 @@ class CandidateForest:
         arrays: of all trees joined: `feature`, `threshold`, `left`, `right`, `unknown_left` (K,), the feature of a leaf
             being -1; `share` (K, 1 + C); `root` (T,).
         learned_from: number of training candidates of no lesion, then of each class in its order; none where unknown.
+        unlike_below: what is less lesion-like, 0 to 1, is unlike the lesions of the training; None where unknown.
     """
 
-    def __init__(self, arrays: Mapping[str, NDArray], learned_from: Sequence[int] = ()) -> None:
-        self._arrays = {name: np.asarray(arrays[name], dtype) for name, dtype in _ARRAYS.items()}
+    def __init__(
+        self, arrays: Mapping[str, NDArray], learned_from: Sequence[int] = (), unlike_below: float | None = None
+    ) -> None:
+        self._arrays = {name: np.asarray(arrays[name], dtype) for name, dtype in ARRAYS.items()}
         self._root = np.asarray(arrays["root"], np.int32)
         self.learned_from = tuple(int(number) for number in learned_from)
+        self.unlike_below = unlike_below
 
     @property
     def trees(self) -> int:
@@ -110,19 +110,26 @@ class CandidateForest:
 
     @classmethod
     def from_tensors(
-        cls, tensors: Mapping[str, NDArray], *, classes: int, features: int, learned_from: Sequence[int] = ()
+        cls,
+        tensors: Mapping[str, NDArray],
+        *,
+        classes: int,
+        features: int,
+        learned_from: Sequence[int] = (),
+        unlike_below: float | None = None,
     ) -> CandidateForest:
         """Rebuild what `tensors` gave.
 
         Raises:
-            ModelError: an array is missing, of another shape, points outside, or is not finite.
+            ModelError: an array is missing, of another shape, points outside, or is not finite; `unlike_below` is no
+                share.
         """
-        missing = sorted({*_ARRAYS, "root"} - set(tensors))
+        missing = sorted({*ARRAYS, "root"} - set(tensors))
         if missing:
             raise _unusable(f"lacks {', '.join(missing)}")
         nodes = len(tensors["feature"])
-        shapes = {name: np.shape(tensors[name]) for name in _ARRAYS}
-        expected = {name: (nodes, 1 + classes) if name == "share" else (nodes,) for name in _ARRAYS}
+        shapes = {name: np.shape(tensors[name]) for name in ARRAYS}
+        expected = {name: (nodes, 1 + classes) if name == "share" else (nodes,) for name in ARRAYS}
         if shapes != expected or tensors["root"].ndim != 1 or not len(tensors["root"]):
             raise _unusable(f"has arrays of the shapes {shapes}, expected {expected}")
         bounds = (("root", 0, nodes), ("left", -1, nodes), ("right", -1, nodes), ("feature", -1, features))
@@ -135,7 +142,9 @@ class CandidateForest:
         for name in ("threshold", "share"):
             if not np.isfinite(tensors[name]).all():
                 raise _unusable(f"holds a {name} that is no finite number")
-        return cls(tensors, learned_from)
+        if unlike_below is not None and not 0 <= unlike_below <= 1:
+            raise _unusable(f"holds an unlike_below of {unlike_below:g}, expected 0 to 1")
+        return cls(tensors, learned_from, unlike_below)
 
 
 def _unusable(problem: str) -> ModelError:
@@ -163,24 +172,42 @@ def fit_forest(
 
     Source: Geurts, Ernst and Wehenkel 2006, extremely randomized trees, here each on a bootstrap sample.
     """
-    features, targets = _training_set(cases, settings, classes, lesion_free)
-    supply = _supply(cases, targets, settings, [name for name in classes if name not in lesion_free])
+    training = _training_set(cases, settings, classes, lesion_free)
+    supply = _supply(cases, training.targets, settings, [name for name in classes if name not in lesion_free])
     if min(supply.values()) < settings.least_clicks:
         return None
-    used = _thinned(targets, seed)
-    features, targets = features[used], targets[used]
-    forest = _fitted(features, targets, settings, seed)
-    spared = int(MOST_LEFT_OUT * (targets == NO_LESION).sum())
+    training = training.only(_thinned(training.targets, seed))
+    forest = _fitted(training, settings, seed)
+    spared = int(MOST_LEFT_OUT * (training.targets == NO_LESION).sum())
     for _ in range(0 if lesion_free else ROUNDS):
-        unclicked = _unclicked_lesions(forest, targets, spared)
+        unclicked = _unclicked_lesions(forest, training.targets, spared)
         if not len(unclicked):
             break
         spared -= len(unclicked)
-        features, targets = np.delete(features, unclicked, axis=0), np.delete(targets, unclicked)
-        forest = _fitted(features, targets, settings, seed)
+        training = training.only(np.delete(np.arange(len(training.targets)), unclicked))
+        forest = _fitted(training, settings, seed)
         LOG.info("%d candidates look like lesions that nobody clicked and are left out", len(unclicked))
-    learned_from = np.bincount(targets, minlength=1 + len(classes)).tolist()
-    return CandidateForest(_joined(forest, 1 + len(classes)), learned_from)
+    learned_from = np.bincount(training.targets, minlength=1 + len(classes)).tolist()
+    arrays = joined_trees(forest, 1 + len(classes))
+    return CandidateForest(arrays, learned_from, _usual_likeness(forest, training))
+
+
+def _lesion_like(forest: ExtraTreesClassifier) -> NDArray[np.float64]:
+    """(N,) of each training candidate, by the trees that have not seen it; nan where all have: its row is then of 0."""
+    shares = forest.oob_decision_function_
+    return np.where(shares.sum(axis=1) > 0, 1 - shares[:, NO_LESION], np.nan)
+
+
+def _usual_likeness(forest: ExtraTreesClassifier, training: _TrainingSet) -> float | None:
+    """What all clicked cases but `USUAL` of them reach with the likeliest candidate near their clicks.
+
+    A new scan's candidate is judged by all trees, of which none has seen it, and so are these by those that have not;
+    but other candidates of the same lesion may have been seen. None where every tree has seen every clicked one.
+    """
+    lesion_like = _lesion_like(forest)
+    known = (training.targets != NO_LESION) & np.isfinite(lesion_like)
+    best = [lesion_like[known & (training.cases == case)].max() for case in np.unique(training.cases[known])]
+    return float(np.quantile(best, USUAL)) if best else None
 
 
 def _unclicked_lesions(forest: ExtraTreesClassifier, targets: NDArray[np.intp], most: int) -> NDArray[np.intp]:
@@ -189,7 +216,7 @@ def _unclicked_lesions(forest: ExtraTreesClassifier, targets: NDArray[np.intp], 
     None where the trees that have not seen the clicked ones do not know even these as lesions: a forest so unsure would
     throw physiology away.
     """
-    lesion_like = np.nan_to_num(1 - forest.oob_decision_function_[:, NO_LESION])
+    lesion_like = np.nan_to_num(_lesion_like(forest))
     usual = np.quantile(lesion_like[targets != NO_LESION], LESION_LIKE)
     if usual < LEAST_LESION_LIKE:
         return np.zeros(0, np.intp)
@@ -197,9 +224,7 @@ def _unclicked_lesions(forest: ExtraTreesClassifier, targets: NDArray[np.intp], 
     return found[np.argsort(-lesion_like[found], kind="stable")[:most]]
 
 
-def _fitted(
-    features: NDArray[np.float32], targets: NDArray[np.intp], settings: CandidateSettings, seed: int
-) -> ExtraTreesClassifier:
+def _fitted(training: _TrainingSet, settings: CandidateSettings, seed: int) -> ExtraTreesClassifier:
     from sklearn.ensemble import ExtraTreesClassifier
 
     forest = ExtraTreesClassifier(
@@ -216,7 +241,7 @@ def _fitted(
         # Of very few trees some have seen every candidate: that one is then kept.
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")
         warnings.filterwarnings("ignore", "invalid value encountered in divide")
-        return forest.fit(features, targets)
+        return forest.fit(training.features, training.targets)
 
 
 def _thinned(targets: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
@@ -236,7 +261,7 @@ def shortage(
     lesion_free: Sequence[str],
 ) -> str:
     """Why `fit_forest` of the same arguments gives None: of what there is too little; empty where it gives a forest."""
-    targets = _training_set(cases, settings, classes, lesion_free)[1]
+    targets = _training_set(cases, settings, classes, lesion_free).targets
     supply = _supply(cases, targets, settings, [name for name in classes if name not in lesion_free])
     least = settings.least_clicks
     short = [f"{number} of {least} {what}" for what, number in supply.items() if number < least]
@@ -269,11 +294,24 @@ def _distances_mm(case: ClickedCandidates) -> NDArray[np.float64]:
     return np.linalg.norm(case.candidates.world_mm[:, None] - case.points_mm[None], axis=2)
 
 
+@dataclass(frozen=True, eq=False)
+class _TrainingSet:
+    """Candidates to learn from: (N, F) features, (N,) targets, and (N,) number of the case that each is of."""
+
+    features: NDArray[np.float32]
+    targets: NDArray[np.intp]
+    cases: NDArray[np.intp]
+
+    def only(self, used: NDArray[np.intp]) -> _TrainingSet:
+        """Those of the indices `used`."""
+        return _TrainingSet(self.features[used], self.targets[used], self.cases[used])
+
+
 def _training_set(
     cases: Sequence[ClickedCandidates], settings: CandidateSettings, classes: Sequence[str], lesion_free: Sequence[str]
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    features, targets = [], []
-    for case in cases:
+) -> _TrainingSet:
+    features, targets, numbers = [], [], []
+    for number, case in enumerate(cases):
         found = case.candidates
         is_lesion, is_none = np.zeros(len(found), bool), np.zeros(len(found), bool)
         if case.label in lesion_free:
@@ -285,31 +323,5 @@ def _training_set(
         used = is_lesion | is_none
         features.append(found.features[used])
         targets.append(np.where(is_lesion[used], 1 + classes.index(case.label), NO_LESION))
-    return np.concatenate(features), np.concatenate(targets)
-
-
-def _joined(forest: ExtraTreesClassifier, columns: int) -> dict[str, NDArray]:
-    """The trees of a fitted scikit-learn forest as the arrays of `CandidateForest`."""
-    parts: dict[str, list[NDArray]] = {name: [] for name in (*_ARRAYS, "root")}
-    offset = 0
-    known = forest.classes_
-    for estimator in forest.estimators_:
-        tree = estimator.tree_
-        share = np.zeros((tree.node_count, columns))
-        share[:, known] = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
-        leaf = tree.children_left < 0
-        parts["feature"].append(np.where(leaf, -1, tree.feature))
-        parts["threshold"].append(np.where(leaf, 0.0, _single(tree.threshold)))
-        parts["unknown_left"].append(np.asarray(tree.missing_go_to_left, bool))
-        for name, children in (("left", tree.children_left), ("right", tree.children_right)):
-            parts[name].append(np.where(leaf, -1, children + offset))
-        parts["share"].append(share)
-        parts["root"].append(np.array([offset]))
-        offset += tree.node_count
-    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
-
-
-def _single(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The largest single precision number up to each threshold: a feature of that precision goes the same way."""
-    rounded = thresholds.astype(np.float32)
-    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+        numbers.append(np.full(used.sum(), number))
+    return _TrainingSet(np.concatenate(features), np.concatenate(targets), np.concatenate(numbers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pointpet.core import ActivationMap, Lesion, Plane, Prediction
 
@@ -47,12 +48,12 @@ def lesion_certainties(
     if certainty is None:
         return [None] * len(lesions)
     return [
-        certainty * min((_value_at(activation, lesion.peak_mm) for activation in maps.values()), default=1.0)
+        certainty * min((value_at(activation, lesion.peak_mm) for activation in maps.values()), default=1.0)
         for lesion in lesions
     ]
 
 
-def _value_at(activation: ActivationMap, point_mm: tuple[float, float, float]) -> float:
+def value_at(activation: ActivationMap, point_mm: ArrayLike) -> float:
     """The map's value, as a share of its peak, in the cell that a world point projects to."""
     highest = float(activation.values.max())
     if activation.origin_mm is None or highest <= 0:

@@ -20,7 +20,7 @@ from pointpet.localise.candidates import WeightedCandidates
 from pointpet.localise.neighbourhood import climb, cut
 from pointpet.localise.outline import RULES
 from pointpet.localise.peaks import pair_centres
-from pointpet.localise.quality import mask_flags
+from pointpet.localise.quality import NO_SEEDS, mask_flags
 from pointpet.localise.settings import LocaliseSettings
 
 
@@ -75,12 +75,15 @@ def localise(
         seeds, mask = _lesions(volume, agreed, projected, settings)
         mask = hull if settings.outline == "hull" else mask
     answer, hull_mask = Mask(mask, volume.affine), Mask(hull, volume.affine)
+    seeds_mm = volume.grid.world(np.array(seeds)) if seeds else NO_SEEDS
     return Localisation(
         mask=answer,
         hull=hull_mask,
         maps=agreed,
-        seeds_mm=volume.grid.world(np.array(seeds)) if seeds else np.zeros((0, 3)),
-        flags=mask_flags(answer, settings, hull=hull_mask, maps=maps, probabilities=probabilities or {}),
+        seeds_mm=seeds_mm,
+        flags=mask_flags(
+            answer, settings, hull=hull_mask, maps=maps, probabilities=probabilities or {}, seeds_mm=seeds_mm
+        ),
     )
 
 

@@ -26,11 +26,14 @@ class Evidence:
         probabilities: class name to probability.
         maps: plane to the predicted class's map, or that of the likeliest class with lesions.
         candidates: local maxima of uptake, weighted for the predicted class; None where maps stand alone.
+        lesion_like: 0 to 1, how much the candidate that wins by maps, uptake and forest looks like a lesion to the
+            forest; None where maps stand alone.
     """
 
     probabilities: Mapping[str, float]
     maps: Mapping[Plane, ActivationMap]
     candidates: WeightedCandidates | None = None
+    lesion_like: float | None = None
 
     @property
     def predicted(self) -> str:
@@ -71,14 +74,15 @@ def with_candidates(
     names = list(activation.probabilities)
     network = list(activation.probabilities.values())
     maps = [activation.class_maps[name] for name in names]
-    shares = forest.probabilities(found.features)[:, 1:]
+    none, shares = np.split(forest.probabilities(found.features), [1], axis=1)
+    uptake = np.exp(uptake_power * found.features[:, FEATURES.index("log_suv")])
+    scores = joint_scores(found.world_mm, uptake, shares, maps, weight=settings.weight)
     probabilities = np.array(network)
     if not set(names) & set(lesion_free):
-        uptake = np.exp(uptake_power * found.features[:, FEATURES.index("log_suv")])
-        scores = joint_scores(found.world_mm, uptake, shares, maps, weight=settings.weight)
         probabilities = class_probabilities(scores, network, class_share=settings.class_share)
     # Of a case that is called free of lesions too: where to look, if the class is doubted.
     index = max((n for n, name in enumerate(names) if name not in lesion_free), key=probabilities.__getitem__)
     weights = (shares[:, index] / max(shares[:, index].max(), np.finfo(float).tiny)) ** settings.weight
     weighted = WeightedCandidates(found.world_mm, weights, settings.sigma_mm)
-    return Evidence(dict(zip(names, probabilities.tolist(), strict=True)), maps[index], weighted)
+    lesion_like = 1.0 - float(none[np.argmax(scores[:, index]), 0])
+    return Evidence(dict(zip(names, probabilities.tolist(), strict=True)), maps[index], weighted, lesion_like)

@@ -14,6 +14,7 @@ from pointpet.io.model_folder import read_onnx
 from pointpet.localise.agreement import weighted_maps
 from pointpet.localise.localise import localise
 from pointpet.localise.pictures import localise_pictures, picture_flags
+from pointpet.localise.quality import in_order
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput
 from pointpet.methods.evidence import Evidence, mapped_with_lesions, with_candidates
@@ -110,8 +111,14 @@ class FittedWeakMethod:
             mask=found.mask,
             hull=found.hull,
             seeds_mm=found.seeds_mm,
-            flags=found.flags,
+            flags=in_order(dict.fromkeys(found.flags, True) | {Flag.UNLIKE_TRAINING: self._is_unlike(evidence)}),
         )
+
+    def _is_unlike(self, evidence: Evidence) -> bool:
+        """Whether the lesion looks like none that the forest knows; False where nobody knows what that means."""
+        if self.forest is None or self.forest.forest.unlike_below is None or evidence.lesion_like is None:
+            return False
+        return evidence.lesion_like < self.forest.forest.unlike_below
 
     def _evidence(self, case: CaseInput, mips: MipPair) -> Evidence:
         activation, free = self.network.activate(mips), self.context["lesion_free"]
@@ -150,12 +157,16 @@ class FittedWeakMethod:
         store(folder, self.method, self.network, self.localising, self.context, self.forest)
 
 
+OF_LESIONS = {Flag.HULL_AT_BORDER, Flag.LARGE, Flag.MAPS_BLIND, Flag.UNLIKE_TRAINING}
+"""Flags that say something of a lesion, and nothing where there is none."""
+
+
 def without_lesion(prediction: Prediction) -> Prediction:
     """The answer for a case that is called free of lesions: its masks are empty.
 
     The maps stay, of the likeliest class with lesions: where to look for one if the class is doubted.
     """
-    mask, flags = prediction.mask, {Flag.EMPTY, *prediction.flags} - {Flag.HULL_AT_BORDER, Flag.LARGE}
+    mask, flags = prediction.mask, {Flag.EMPTY, *prediction.flags} - OF_LESIONS
     empty = None if mask is None else Mask(np.zeros(mask.voxels.shape, bool), mask.affine)
     return replace(
         prediction,

@@ -63,6 +63,7 @@ def model_card(record: Mapping[str, Any]) -> str:
 METRICS = """- Class accuracy: share of cases given their own class.
 - Hit: share of cases whose map's peak lies within 16 mm of the true tumour in both views.
 - Dice: overlap of the predicted 3D mask with the true one; 0 for an empty mask.
+- Unlike training: share of cases flagged `unlike_training`, though they are like the training cases.
 - The likeliest class is taken, without a threshold; the mask's thresholds stand in `model.json` under `localise`."""
 
 ETHICS = """- Trained from scans of patients, or of phantoms, as stated above; the model holds weights and a record, no
@@ -106,7 +107,7 @@ def _intended_use(network: Mapping[str, Any], cohort: Mapping[str, Any]) -> str:
 - Users: researchers in nuclear medicine, physicists, method developers.
 - Input: a static FDG-PET, attenuation corrected, in SUVbw, of the trunk at least.
 - Not for: diagnosis, treatment, triage, other tracers, other diseases than {", ".join(network.get("classes", []))}, for
-  which it answers with one of these classes all the same."""
+  which it answers with one of these classes all the same, at best with the flag `unlike_training`."""
 
 
 def _factors(cohort: Mapping[str, Any]) -> str:

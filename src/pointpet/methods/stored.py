@@ -119,7 +119,13 @@ def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) ->
     arrays = {name.removeprefix(FOREST): array for name, array in tensors.items() if name.startswith(FOREST)}
     classes = len(record["network"]["classes"])
     numbers = [number for _, number in kept.get("learned_from", ())]
-    forest = CandidateForest.from_tensors(arrays, classes=classes, features=len(FEATURES), learned_from=numbers)
+    forest = CandidateForest.from_tensors(
+        arrays,
+        classes=classes,
+        features=len(FEATURES),
+        learned_from=numbers,
+        unlike_below=kept.get("unlike_below"),
+    )
     return FittedForest(forest, CandidateSettings(**kept["settings"]))
 
 
@@ -143,6 +149,8 @@ def store(
 def _forest_record(fitted: FittedForest, classes: Sequence[str]) -> dict[str, Any]:
     """What model.json says of the forest. `learned_from` is in the order of the columns of its answer."""
     record = {"settings": asdict(fitted.settings), "features": list(FEATURES), "trees": fitted.forest.trees}
+    if fitted.forest.unlike_below is not None:
+        record["unlike_below"] = fitted.forest.unlike_below
     counts = fitted.forest.learned_from
     named = zip((NO_LESION_NAME, *classes), counts, strict=True) if counts else ()
     return {**record, "learned_from": [[name, number] for name, number in named]}

@@ -34,6 +34,8 @@ FLAG_TEXTS = {
     "hull_touches_border": "the hull reaches the edge of the field of view",
     "cold_point": "the click lies on low uptake",
     "large_mask": "the mask is larger than tumours usually are",
+    "maps_blind": "neither view's activation map shows a lesion that was outlined",
+    "unlike_training": "what was outlined looks unlike the lesions of the training",
     "phantom_trained_model": "the model was trained on digital phantoms",
 }
 

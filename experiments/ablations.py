@@ -12,7 +12,7 @@ import argparse
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from provenance import VERSION
 from pointpet.io.artefacts import read_json, write_json, write_text
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.machine import describe_machine
+from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.study import StudyRequest, run_study
@@ -67,27 +68,51 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
     request = PhantomRequest(arguments.patients, PHANTOM_SEED, arguments.preset, "nifti")
     write_phantom(request, cohort, report=printed("phantom"))
     prepared = arguments.work / f"prepared_{arguments.preset}"
-    shared = build_configuration({"outcome": {"enabled": False}})
-    prepare_cohort(
-        cohort / "cohort.csv", prepared, shared.preparing, workers=arguments.workers, report=printed("prepare")
-    )
-    rows = []
-    for seed, name in product(arguments.seeds, arguments.variants):
-        stem = f"{arguments.preset}_{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
-        known = arguments.work / "rows" / f"{stem}.json"
-        if not known.is_file():
-            study = arguments.work / stem
-            if not study.exists():  # A study makes its own where there is none: the same for all, hence made once.
-                shutil.copytree(prepared, study / ".prepared", copy_function=os.link)
-            configuration = replace(build_configuration(VARIANTS[name]), outcome=shared.outcome)
-            asked = StudyRequest(cohort / "cohort.csv", ("proposed",), FOLDS, seed, arguments.workers)
-            outcome = run_study(asked, study, configuration, report=printed(name))
-            row = {"variant": name, "seed": seed, **figures(study), "failed": len(outcome.failures)}
-            known.parent.mkdir(exist_ok=True)
-            write_json(known, row)
-        rows.append(read_json(known))
-        print(rows[-1], flush=True)
-    return pd.DataFrame(rows)
+    settings = build_configuration({}).preparing
+    prepare_cohort(cohort / "cohort.csv", prepared, settings, workers=arguments.workers, report=printed("prepare"))
+    tasks = [
+        _Task(cohort / "cohort.csv", prepared, arguments.work / stem(arguments.preset, name, seed), name, seed)
+        for seed, name in product(arguments.seeds, arguments.variants)
+    ]
+    (arguments.work / "rows").mkdir(exist_ok=True)
+    rows = {}
+    for task, row, error in map_tasks(
+        measured_row, tasks, workers=arguments.workers, report=printed("variants"), describe=lambda task: task.name
+    ):
+        if error is not None:
+            raise error
+        rows[task.name, task.seed] = row
+        print(row, flush=True)
+    return pd.DataFrame([rows[task.name, task.seed] for task in tasks])
+
+
+@dataclass(frozen=True)
+class _Task:
+    manifest: Path
+    prepared: Path
+    study: Path
+    name: str
+    seed: int
+
+
+def stem(preset: str, name: str, seed: int) -> str:
+    """What the files of a variant are called."""
+    return f"{preset}_{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
+
+
+def measured_row(task: _Task) -> dict[str, Any]:
+    """Run one study and keep its figures; those that an earlier run kept are read back."""
+    known = task.study.parent / "rows" / f"{task.study.name}.json"
+    if known.is_file():
+        return read_json(known)
+    if not task.study.exists():  # A study prepares its cases where they are not: the same for all, hence made once.
+        shutil.copytree(task.prepared, task.study / ".prepared", copy_function=os.link)
+    configuration = build_configuration({"outcome": {"enabled": False}, **VARIANTS[task.name]})
+    asked = StudyRequest(task.manifest, ("proposed",), FOLDS, task.seed)
+    outcome = run_study(asked, task.study, configuration)
+    row = {"variant": task.name, "seed": task.seed, **figures(task.study), "failed": len(outcome.failures)}
+    write_json(known, row)
+    return row
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:

@@ -63,6 +63,7 @@ def test_a_folder_without_results_ends_it(tmp_path: Path):
     command = [sys.executable, "-c", RUN, "view", str(tmp_path), "--no-browser"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, "holds no results" in ended.stderr) == (1, True)
+    assert ended.stdout == "", "no address of a page that will not be served"
 
 
 def test_the_first_scan_waits_for_no_library_that_it_does_not_need(tmp_path: Path):

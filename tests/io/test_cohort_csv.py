@@ -249,7 +249,7 @@ WHOLE_FILE = [
     (None, "PP-COHORT-READ", "cohort.csv: is missing or cannot be read"),
     (b"", "PP-COHORT-EMPTY", "has no header line"),
     (b"case_id,pet\n\n", "PP-COHORT-EMPTY", "has no cases"),
-    (b"id,pet\na,b\n", "PP-COHORT-COLUMN", "has no column case_id, which is required"),
+    (b"id,pet\na,b\n", "PP-COHORT-COLUMN", "has no column case_id, which is required, got: id, pet. Rename"),
     (b"case_id,pet,pet\na,b,c\n", "PP-COHORT-COLUMN", "each column must stand once, repeated: pet"),
     (b"case_id,,,pet\na,b,c,d\n", "PP-COHORT-COLUMN", r"repeated: \(blank\)"),
     (b"case_id;pet\na;b\n", "PP-COHORT-CSV", "must be separated by commas, got semicolons"),
@@ -257,6 +257,14 @@ WHOLE_FILE = [
     ("case_id,pet\na,b\n".encode("utf-16"), "PP-COHORT-ENCODING", "must be UTF-8, byte 0 is not"),
     (b"case_id,pet\na," + b"x" * 200_000 + b"\n", "PP-COHORT-CSV", "is no valid CSV"),
 ]
+
+
+def test_a_missing_column_of_scans_is_missed_once_and_named_with_what_there_is(write: Write) -> None:
+    found = faults(write("case_id,PET,class\na,dicom,lung\nb,dicom,lung\n"))
+    assert found == [
+        "[PP-COHORT-COLUMN] cohort.csv: has no column pet (nor mip_coronal, mip_sagittal), "
+        "got: case_id, PET (meant for pet?), class. Rename the column that names the scans, or add it."
+    ]
 
 
 @pytest.mark.parametrize(("content", "code", "message"), WHOLE_FILE)

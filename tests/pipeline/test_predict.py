@@ -188,6 +188,7 @@ def test_a_cohort_predicts_alike_and_resumes(cohort_folder, model, tmp_path):
     before = (tmp_path / "out" / "C05" / "mask.nii.gz").stat().st_mtime_ns
     again = predict_inputs(model, [cohort_folder / "cohort.csv"], tmp_path / "out")
     assert again.rows == outcome.rows
+    assert (outcome.kept, again.kept) == (0, 16)
     assert (tmp_path / "out" / "C05" / "mask.nii.gz").stat().st_mtime_ns == before
 
 
@@ -200,9 +201,33 @@ def test_one_bad_input_leaves_the_others(cohort_folder, model, tmp_path):
     assert not (tmp_path / "out" / "bad").exists()
 
 
+def test_every_answer_says_which_input_it_was_made_from(cohort_folder, model, tmp_path):
+    first = cohort_folder / "images" / "C01.nii.gz"
+    for name in ("other/C01.nii.gz", "Jane Doe.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(cohort_folder / "images" / "C02.nii.gz", tmp_path / name)
+    inputs = [tmp_path / "Jane Doe.nii.gz", first, tmp_path / "other" / "C01.nii.gz"]
+    predict_inputs(model, inputs, tmp_path / "out")
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv", keep_default_na=False)
+    cells = summary[["case_id", "input", "input_name"]].to_numpy().tolist()
+    assert cells == [["case_1", 1, ""], ["C01", 2, "C01.nii.gz"], ["case_3", 3, "C01.nii.gz"]]
+    told = [read_json(tmp_path / "out" / case_id / "result.json")["input"] for case_id, *_ in cells]
+    assert told == [{"number": number, "name": name or None} for _, number, name in cells]
+
+
 def test_a_missing_input_is_named(model, tmp_path):
     with pytest.raises(ImageReadError, match=r"nowhere\.nii: does not exist"):
         predict_inputs(model, [tmp_path / "nowhere.nii"], tmp_path / "out")
+
+
+def test_a_case_of_a_manifest_names_the_manifest(cohort_folder, model, tmp_path):
+    table = pd.read_csv(cohort_folder / "cohort.csv", nrows=1)
+    for column in ("pet", "mask"):
+        table[column] = str(cohort_folder) + "/" + table[column]
+    table.to_csv(tmp_path / "ward.csv", index=False)
+    predict_inputs(model, [cohort_folder / "images" / "C05.nii.gz", tmp_path / "ward.csv"], tmp_path / "out")
+    result = read_json(tmp_path / "out" / "C00" / "result.json")
+    assert result["input"] == {"number": 2, "name": "ward.csv"}
 
 
 def test_a_name_that_is_no_case_id_becomes_a_number(cohort_folder, model, tmp_path):
@@ -242,3 +267,15 @@ def test_a_click_outside_is_refused(cohort_folder, tmp_path):
 def test_an_unknown_rule_names_the_rules(cohort_folder, tmp_path):
     with pytest.raises(ConfigError, match=r"--rule magic: is not known\. Use one of: .*click41"):
         segment_scan(cohort_folder / "images" / "C03.nii.gz", (0.0, 0.0, 0.0), tmp_path / "out", rule="magic")
+
+
+def test_a_second_run_says_what_it_kept(cohort_folder, model, tmp_path):
+    from typer.testing import CliRunner
+
+    from pointpet.cli.main import app
+
+    command = ["predict", str(model), str(cohort_folder / "images" / "C01.nii.gz"), "-o", str(tmp_path / "out")]
+    first, again = (CliRunner().invoke(app, command) for _ in range(2))
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output + again.output
+    assert "kept" not in first.output
+    assert "1 of 1 kept from an earlier run; --overwrite predicts them again" in again.output

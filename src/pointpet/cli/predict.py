@@ -55,5 +55,7 @@ def command(
         shown = ["case_id", "predicted", "lesions", "suv_max", "mtv_ml", "tlg_g", "x_mm", "y_mm", "z_mm", "flags"]
         console.table(shown, outcome.rows)
     console.result(f"{out / 'summary.csv'}: {len(outcome.rows)} cases")
+    if outcome.kept:
+        console.say(f"{outcome.kept} of {len(outcome.rows)} kept from an earlier run; --overwrite predicts them again")
     failures = [{"case_id": name, "code": error.code, "message": str(error)} for name, error in outcome.failures]
     exit_partial(failures, succeeded=bool(outcome.rows))

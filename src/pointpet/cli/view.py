@@ -16,7 +16,13 @@ NAME = "view"
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, metavar="DIR", help="What a study or predict wrote.")
+        Path,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            metavar="DIR",
+            help="What a study or predict wrote; of `demo -o DIR` it is DIR/study.",
+        ),
     ],
     images: Annotated[
         Path | None,
@@ -30,7 +36,10 @@ def command(
     verbose: Verbose = False,
 ) -> None:
     """Local web page: look at results, accept, reject or correct them."""
+    from pointpet.pipeline.result_places import require_results
+
     console = Console(quiet=quiet, verbose=verbose)
+    require_results(folder)
     address = announce(console, port)
     require_web()
     from pointpet.pipeline.results import ResultFolder

@@ -100,11 +100,13 @@ class Cohort:
         cases: with unique ids.
         digest: identifies the manifest's bytes.
         source: `files`, or `phantom` where the scans are synthetic.
+        columns: of the manifest, in its order; empty where the cases come from none.
     """
 
     cases: tuple[Case, ...]
     digest: str = ""
     source: str = "files"
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cases", tuple(self.cases))

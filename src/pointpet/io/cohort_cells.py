@@ -194,7 +194,12 @@ def _header(name: str, columns: list[str]) -> list[str]:
     if len(columns) == 1 and ";" in columns[0]:
         raise CohortError("PP-COHORT-CSV", name, "must be separated by commas, got semicolons", "Save it with commas")
     if "case_id" not in columns:
-        raise CohortError("PP-COHORT-COLUMN", name, "has no column case_id, which is required", "Add it")
+        raise CohortError(
+            "PP-COHORT-COLUMN",
+            name,
+            f"has no column case_id, which is required, got: {', '.join(columns)}",
+            "Rename the column that names the cases, or add it",
+        )
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         shown = ", ".join(column or "(blank)" for column in repeated)

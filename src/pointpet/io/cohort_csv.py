@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def read_cohort(path: Path, *, require_files: bool = True) -> Cohort:
         raise CohortError("PP-COHORT-EMPTY", table.name, "has no cases", "Add one row a case")
     beside = path.parent / POINTS_NAME
     further = read_table(beside) if beside.is_file() else None
+    _check_columns(table)
     _check_ids(table)
     points = {row.cells["case_id"]: _first_points(row) for row in table.rows if row.cells.get("case_id")}
     if further is not None:
@@ -78,7 +80,35 @@ def read_cohort(path: Path, *, require_files: bool = True) -> Cohort:
     content = [file.read_bytes() for file in (path, beside) if file.is_file()]
     digest = hashlib.sha256(b"\0".join(content)).hexdigest()
     source = "phantom" if (path.parent / PHANTOM_RECORD).is_file() else "files"
-    return Cohort(tuple(case for case in cases if case is not None), digest, source)
+    return Cohort(tuple(case for case in cases if case is not None), digest, source, tuple(table.columns))
+
+
+def _check_columns(table: Table) -> None:
+    """A column that every case needs is missed once, not row by row."""
+    if not _has_images(table):
+        table.fault(
+            "COLUMN",
+            table.name,
+            f"has no column pet (nor mip_coronal, mip_sagittal), got: {named_columns(table.columns)}",
+            "Rename the column that names the scans, or add it",
+        )
+
+
+def _has_images(table: Table) -> bool:
+    return bool({"pet", *_PICTURES} & set(table.columns))
+
+
+def named_columns(columns: Sequence[str]) -> str:
+    """Columns for a message; one that pointpet does not know with the known one that it may be meant for."""
+    return ", ".join(column if _is_known(column) else suspected_column(column) for column in columns)
+
+
+def suspected_column(column: str) -> str:
+    """An unknown column, and the known one that it may be meant for, which would be blank without a word."""
+    plain = column.lower().replace(" ", "_").replace("-", "_")
+    known = {name.replace("_", ""): name for name in COLUMNS}
+    close = get_close_matches(plain.replace("_", ""), known, n=1, cutoff=0.8)
+    return f"{column} (meant for {known[close[0]]}?)" if close else column
 
 
 def _check_ids(table: Table) -> None:
@@ -186,7 +216,7 @@ def _images(row: Row, require: bool) -> dict[str, Any]:
     has_pet, has_pictures = bool(row.cells.get("pet")), bool(row.given(_PICTURES))
     if has_pet and has_pictures:
         row.fault("PET", "pet", f"excludes {row.given(_PICTURES)[0]}", "Give the PET, or ready-made pictures")
-    elif not has_pet and not has_pictures:
+    elif not has_pet and not has_pictures and _has_images(row.table):
         row.fault("PET", "pet", "is missing", "Give a DICOM folder or a NIfTI file, or ready-made pictures")
     if row.cells.get("pet", "").lower().endswith(NIFTI_ENDINGS) and not row.cells.get("pet_units"):
         row.fault("UNITS", "pet_units", "is required for a NIfTI file", "Write suv or bqml")

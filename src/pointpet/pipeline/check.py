@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from pointpet.core import Case, Cohort, CohortError, Faults, GeometryError, Grid, PointpetError, Volume
 from pointpet.image.picture_body import pixel_correction, trunk_shares
-from pointpet.io.cohort_csv import COLUMNS, read_cohort
+from pointpet.io.cohort_csv import read_cohort, suspected_column
 from pointpet.io.mip_pictures import read_mip_pictures, read_picture_mask
 from pointpet.io.pet import PetReading
 from pointpet.pipeline.acquisition import acquisition_facts, summarise, voxel_remarks
@@ -265,16 +264,8 @@ def _cohort_warnings(cohort: Cohort) -> list[PointpetError]:
             CohortError(
                 "PP-CHECK-COLUMNS",
                 "cohort.csv",
-                f"has unknown columns: {', '.join(map(_suspected, extra))}",
+                f"has unknown columns: {', '.join(map(suspected_column, extra))}",
                 "They are kept",
             )
         )
     return warnings
-
-
-def _suspected(column: str) -> str:
-    """An unknown column, and the known one that it may be meant for, which would be blank without a word."""
-    plain = column.lower().replace(" ", "_").replace("-", "_")
-    known = {name.replace("_", ""): name for name in COLUMNS}
-    close = get_close_matches(plain.replace("_", ""), known, n=1, cutoff=0.8)
-    return f"{column} (meant for {known[close[0]]}?)" if close else column

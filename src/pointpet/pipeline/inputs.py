@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pointpet.core import Case, ImageReadError, Mask, Volume
@@ -14,8 +15,21 @@ from pointpet.io.pet import PetReading, read_any_mask, read_pet
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 
 
-def expand_inputs(inputs: Sequence[Path], units: str | None) -> list[Case]:
-    """Turn command-line inputs into cases.
+@dataclass(frozen=True)
+class GivenInput:
+    """What an output says of the input that it was made from.
+
+    Args:
+        number: its place on the command line, from 1.
+        name: its bare name; None where that may name the patient. Its folder is never told.
+    """
+
+    number: int
+    name: str | None
+
+
+def expand_inputs(inputs: Sequence[Path], units: str | None) -> list[tuple[Case, GivenInput]]:
+    """Turn command-line inputs into cases, each with the input that it comes from.
 
     A manifest gives its own case ids. A bare input is named after its file or folder where that is a valid id and
     holds nothing that the DICOM header knows the patient by; otherwise `case_N`.
@@ -24,16 +38,19 @@ def expand_inputs(inputs: Sequence[Path], units: str | None) -> list[Case]:
         ImageReadError: an input that does not exist.
         Faults: a manifest is wrong.
     """
-    cases: list[Case] = []
+    cases: list[tuple[Case, GivenInput]] = []
     taken: set[str] = set()
-    for path in inputs:
+    for number, path in enumerate(inputs, start=1):
         if not path.exists():
             raise ImageReadError("PP-INPUT-MISSING", path.name, "does not exist", "Check the path")
         if path.suffix.lower() == ".csv":
-            found = read_cohort(path).cases
+            found, name = read_cohort(path).cases, path.name
         else:
-            found = (Case(_case_id(path, len(cases) + 1, taken), pet=path, pet_units=units),)
-        cases += found
+            own = _own_name(path)
+            name = None if own is None else path.name
+            case_id = f"case_{len(cases) + 1}" if own is None or own in taken else own
+            found = (Case(case_id, pet=path, pet_units=units),)
+        cases += [(case, GivenInput(number, name)) for case in found]
         taken.update(case.case_id for case in found)
     return cases
 
@@ -73,10 +90,9 @@ def read_case_mask(case: Case, volume: Volume) -> Mask:
     return mask
 
 
-def _case_id(path: Path, number: int, taken: set[str]) -> str:
+def _own_name(path: Path) -> str | None:
+    """The name of a file or folder as a case id; None where it is none, or names the patient."""
     name = path.name
     for ending in NIFTI_ENDINGS:
         name = name.removesuffix(ending)
-    if not CASE_ID.fullmatch(name) or name in taken or reveals_patient(name, path):
-        return f"case_{number}"
-    return name
+    return name if CASE_ID.fullmatch(name) and not reveals_patient(name, path) else None

@@ -24,11 +24,16 @@ from pointpet.methods.fitted_weak import load_onnx
 from pointpet.methods.registry import build_method
 from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
 from pointpet.pipeline.config import PrepareSettings
-from pointpet.pipeline.inputs import expand_inputs, read_case
+from pointpet.pipeline.inputs import GivenInput, expand_inputs, read_case
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.pipeline.predict_pictures import picture_summary_row, predict_pictures, require_picture_formats
+from pointpet.pipeline.predict_pictures import (
+    input_cells,
+    picture_summary_row,
+    predict_pictures,
+    require_picture_formats,
+)
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
 from pointpet.pipeline.shipped import find_model
@@ -43,11 +48,13 @@ NOTICE = "Research use only. Not a medical device."
 
 @dataclass(frozen=True)
 class PredictOutcome:
-    """Summary rows by case, what failed (case id, error), and whether the model has seen digital phantoms only."""
+    """Summary rows by case, what failed (case id, error), whether the model has seen digital phantoms only, and how
+    many cases an earlier run of the same command had done."""
 
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[str, PointpetError], ...]
     phantom_trained: bool = False
+    kept: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +91,8 @@ def predict_inputs(
     """
     model = find_model(model)
     record = load_model(model, runtime)[1]
-    cases = expand_inputs(inputs, units)
+    given = expand_inputs(inputs, units)
+    cases = [case for case, _ in given]
     with lock_folder(out):
         scans = [str(path.resolve()) for path in inputs]
         asked = {"version": __version__, "model": record["weights_sha256"], "units": units, "inputs": scans}
@@ -92,15 +100,16 @@ def predict_inputs(
         claim_folder(out, "prediction", asked, overwrite=overwrite)
         task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
         rows, failures = {}, []
-        described = map_tasks(task, cases, workers=workers, report=report, describe=lambda case: case.case_id)
-        for case, row, error in described:
+        kept = sum((out / case.case_id / "result.json").is_file() for case in cases)
+        described = map_tasks(task, given, workers=workers, report=report, describe=lambda one: one[0].case_id)
+        for (case, _), row, error in described:
             if error is None:
                 rows[case.case_id] = row
             else:
                 failures.append((case.case_id, error))
         ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
         write_csv(out / "summary.csv", ordered)
-    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record))
+    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept)
 
 
 @lru_cache(maxsize=2)
@@ -124,16 +133,20 @@ def load_model(folder: Path, runtime: str = "torch") -> tuple[FittedMethod, dict
         raise error.about(f"model {folder.name}") from error
 
 
-def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str) -> dict[str, Any]:
+def _predict_case(
+    given: tuple[Case, GivenInput], *, model: Path, out: Path, formats: tuple[str, ...], runtime: str
+) -> dict[str, Any]:
+    case, source = given
     folder = out / case.case_id
     if (folder / "result.json").is_file():
         return summary_row(read_json(folder / "result.json"))
     if case.pet is None:
-        return _predict_pictures(case, model=model, out=out, formats=formats, runtime=runtime)
+        return _predict_pictures(case, source, model=model, out=out, formats=formats, runtime=runtime)
     fitted, record = load_model(model, runtime)
     reading = read_case(case)
     calibration = load_calibration(model)
-    result, prediction, mips = predict_reading(fitted, record, reading, case.case_id, calibration=calibration)
+    found, prediction, mips = predict_reading(fitted, record, reading, case.case_id, calibration=calibration)
+    result = {"case_id": case.case_id, "input": asdict(source)} | found
     partial_folder = out / f".{case.case_id}.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     pictures = predicted_pictures_of(prediction, mips)
@@ -149,10 +162,13 @@ def _predict_case(case: Case, *, model: Path, out: Path, formats: tuple[str, ...
     return summary_row(result)
 
 
-def _predict_pictures(case: Case, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str) -> dict[str, Any]:
+def _predict_pictures(
+    case: Case, source: GivenInput, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str
+) -> dict[str, Any]:
     """Predict and write a case of ready-made MIP images."""
     require_picture_formats(case, formats)
-    result, prediction, mips = predict_pictures(*load_model(model, runtime), case, calibration=load_calibration(model))
+    found, prediction, mips = predict_pictures(*load_model(model, runtime), case, calibration=load_calibration(model))
+    result = {"case_id": case.case_id, "input": asdict(source)} | found
     partial_folder = out / f".{case.case_id}.partial"
     shutil.rmtree(partial_folder, ignore_errors=True)
     write_prediction(partial_folder, prediction, mips, prediction.picture_masks, stored=None)
@@ -240,6 +256,7 @@ def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
     main = lesions[0] if lesions else {}
     return {
         "case_id": result["case_id"],
+        **input_cells(result),
         "predicted": result["predicted"],
         **{f"probability_{name}": value for name, value in result["probabilities"].items()},
         "confidence": result.get("confidence"),

@@ -90,11 +90,18 @@ def _peak_pixel(prediction: Prediction, plane: Plane) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
+def input_cells(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Which input a case comes from, as summary.csv says it; blank in what an earlier version left."""
+    given = result.get("input", {})
+    return {"input": given.get("number"), "input_name": given.get("name")}
+
+
 def picture_summary_row(result: Mapping[str, Any]) -> dict[str, Any]:
     """One row of summary.csv: class, number of components in the view that shows most, flags; no volume and no SUV."""
     blank = ("suv_max", "suv_mean", "suv_peak", "mtv_ml", "tlg_g", "x_mm", "y_mm", "z_mm")
     return {
         "case_id": result["case_id"],
+        **input_cells(result),
         "predicted": result["predicted"],
         **{f"probability_{name}": value for name, value in result["probabilities"].items()},
         "confidence": result.get("confidence"),

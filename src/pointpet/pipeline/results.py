@@ -19,7 +19,6 @@ from pointpet.core import (
     ImageReadError,
     Mask,
     MipPair,
-    OutputError,
     Plane,
     Unit,
     Volume,
@@ -37,15 +36,14 @@ from pointpet.io.review import Review, Verdict, read_reviews, save_review
 from pointpet.localise.point import segment_point
 from pointpet.pipeline.browse import Scan, ScanStore, load_scan, require_inside
 from pointpet.pipeline.inputs import read_case_mask
+from pointpet.pipeline.result_places import PREDICTIONS, RESULT, no_results
 from pointpet.project.rotate import rotating_mips
 
 __all__ = ["ResultFolder", "Review", "Verdict"]
 
-RESULT = "result.json"
 MASK = "mask.nii.gz"
 CORRECTED = "corrected.nii.gz"
 PICTURE = "mip.png"
-PREDICTIONS = "predictions"
 
 ROTATION_PIXEL_MM = 4.0
 ROTATION_FRAMES = 36
@@ -322,12 +320,7 @@ def _find_results(folder: Path) -> dict[str, dict[str, Path]]:
         names = sorted({read_json(path / RESULT).get("method", "") for path in list(cases.values())[:1]})
         found = {name or "prediction": cases for name in names}
     if not found:
-        raise OutputError(
-            "PP-VIEW-EMPTY",
-            folder.name,
-            "holds no results",
-            "Give a folder that `pointpet study` or `pointpet predict` wrote",
-        )
+        raise no_results(folder)
     return found
 
 

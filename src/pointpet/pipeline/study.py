@@ -19,6 +19,7 @@ from pointpet.pipeline.annotation_budget import BudgetStage, run_budget
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.finished import is_finished
 from pointpet.pipeline.fold import FoldTask, failure, model_folder, run_fold
+from pointpet.pipeline.labels import require_labels, require_readable
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
@@ -71,7 +72,8 @@ def run_study(
 
     Raises:
         Faults: manifest or configuration wrong.
-        TrainingError: too few cases for the folds, or a method that failed in every fold.
+        CohortError: no case has a class.
+        TrainingError: no case could be read, too few cases for the folds, or a method that failed in every fold.
         OutputError: `out` holds another study, or another process writes there.
     """
     started = datetime.now(UTC)
@@ -79,6 +81,7 @@ def run_study(
         methods = request.methods or configuration.study.methods or method_names()
         asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
+        require_labels(manifest)
         # Folds of what an earlier version prepared are not to stand beside folds of what this one prepares.
         claimed = {**asked, "cohort": manifest.digest, "prepared_format": PREPARED_FORMAT}
         claim_folder(out, "study", claimed, overwrite=request.overwrite)
@@ -93,6 +96,7 @@ def run_study(
             workers=request.workers,
             report=report,
         )
+        require_readable(prepared)
         labelled = tuple(case for case in prepared.cases if case.case.label is not None)
         usable = replace(prepared, cases=labelled)
         lesion_free = lesion_free_classes(usable, configuration)

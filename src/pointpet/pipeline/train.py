@@ -18,6 +18,7 @@ from pointpet.methods.fitted_weak import require_mips
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.confidence import calibrate
 from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.labels import require_labels
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
@@ -46,7 +47,8 @@ def train_model(
 
     Raises:
         ConfigError: unknown method, or one that does not train.
-        TrainingError: no labelled case, or training failed.
+        CohortError: no case has a class.
+        TrainingError: training failed.
         OutputError: `out` holds something else.
     """
     built = configuration.method(method)
@@ -120,11 +122,11 @@ def fit_prepared(
     """Train `method` on all labelled cases of a prepared cohort.
 
     Raises:
-        TrainingError: no labelled case, or training failed.
+        CohortError: no case has a class.
+        TrainingError: training failed.
     """
+    require_labels(prepared.cohort)
     labelled = [case for case in prepared.cases if case.case.label is not None]
-    if not labelled:
-        raise TrainingError("PP-TRAIN-LABELS", "cohort", "has no labelled case", "Fill in the `label` column")
     reader = VolumeReader()
     inputs = tuple(case_input(case, method.supervision.training, reader) for case in labelled)
     context = FitContext(
@@ -151,7 +153,9 @@ def _prepared(source: Path, out: Path, configuration: Configuration, report: Rep
     if source.is_dir():
         prepared = load_prepared(source)
     else:
-        prepared = prepare_cohort(source, out / ".prepared", configuration.preparing, overwrite=True, report=report)
+        manifest = read_cohort(source)
+        require_labels(manifest)
+        prepared = prepare_cohort(manifest, out / ".prepared", configuration.preparing, overwrite=True, report=report)
     require_prepared(prepared)
     return prepared
 

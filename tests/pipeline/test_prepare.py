@@ -10,8 +10,8 @@ from pointpet.io.pet import sidecar_path
 from pointpet.pipeline import prepare as preparing
 from pointpet.pipeline.check import check_cohort
 from pointpet.pipeline.config import PrepareSettings, build_configuration
+from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.prepare import load_prepared, prepare_cohort
-from pointpet.pipeline.study import lesion_free_classes
 from pointpet.pipeline.train import train_model
 
 SETTINGS = PrepareSettings(pixel_mm=4.0)

@@ -16,10 +16,11 @@ from pointpet.io.nifti import read_nifti, write_mask
 from pointpet.pipeline import fold as folding
 from pointpet.pipeline.config import PrepareSettings, build_configuration
 from pointpet.pipeline.fold import FoldTask, case_folder, model_folder, run_fold
+from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort, prepare_cohort
 from pointpet.pipeline.processes import worker_lost
-from pointpet.pipeline.study import StudyRequest, lesion_free_classes, run_study
+from pointpet.pipeline.study import StudyRequest, run_study
 
 METHODS = ("proposed", "cam_alone", "cam_fcn", "unet", "suv25", "click41")
 
@@ -275,6 +276,27 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
                 assert ours[name] == theirs[name]
             measured.append(ours["measures"]["mtv_true_ml"] != theirs["measures"]["mtv_true_ml"])
     assert all(measured), "the falsified masks must have been read by the evaluation"
+
+
+def test_marks_of_the_test_fold_say_nothing_of_which_classes_are_free_of_lesions(cohort_folder, quick, tmp_path):
+    """In the training part nobody marked a lesion of a class; in the whole cohort somebody did, or nobody."""
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
+    tested = fold_task(honest, tmp_path, quick).fold.test
+
+    def case_of(known: PreparedCase, told: bool) -> PreparedCase:
+        if known.case.label == "lung" or (told and known.case.case_id in tested):
+            return known
+        return replace(known, case=replace(known.case, points_mm=np.zeros((0, 3)), mask=None), has_truth=False)
+
+    for name, told, whole in (("silent", False, ("oesophagus",)), ("marked", True, ())):
+        cohort = replace(honest, cases=tuple(case_of(known, told) for known in honest.cases))
+        assert lesion_free_classes(cohort, quick) == whole
+        task = replace(fold_task(cohort, tmp_path / name, quick), methods=("proposed", "cam_alone"), lesion_free=whole)
+        assert run_fold(task) == []
+        for method in task.methods:
+            assert read_model(model_folder(task.study, method, 0))[1]["lesion_free"] == ["oesophagus"]
+    endings = ("weights.safetensors", ".nii.gz", "confidence.json")
+    assert digests(tmp_path / "silent", *endings) == digests(tmp_path / "marked", *endings)
 
 
 def test_what_is_prepared_of_a_scan_knows_no_point_label_or_mask(cohort_folder, quick, tmp_path):

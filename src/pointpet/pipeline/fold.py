@@ -25,6 +25,7 @@ from pointpet.pipeline.confidence import (
     load_calibration,
 )
 from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.lesion_free import trained_lesion_free
 from pointpet.pipeline.mapping import attempt
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
@@ -39,7 +40,12 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class FoldTask:
-    """What one process needs to run one fold."""
+    """What one process needs to run one fold.
+
+    Args:
+        lesion_free: classes of the study whose test cases are measured as having no lesion. What training takes for
+            such follows from the training cases alone.
+    """
 
     study: Path
     fold: Fold
@@ -120,22 +126,15 @@ def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMe
     if trained and calibrated:
         return ReadyMethod(method, method.load(folder), load_calibration(folder))
     supervision = method.supervision
-    training = (
-        [case_input(task.by_id[case_id], supervision.training, reader) for case_id in task.fold.train]
-        if supervision.trains
-        else []
-    )
+    known = [task.by_id[case_id] for case_id in task.fold.train]
+    training = [case_input(case, supervision.training, reader) for case in known] if supervision.trains else []
     checkpoints = folder.with_name(folder.name + ".checkpoint")
     context = FitContext(
         seed=derive_seed(task.seed, method.name, task.fold.number),
         classes=task.classes,
-        lesion_free=task.lesion_free,
+        lesion_free=trained_lesion_free(known, task.configuration),
         preprocessing=asdict(task.prepared.settings),
-        cohort=training_facts(
-            [task.by_id[case_id] for case_id in task.fold.train],
-            source=task.prepared.source,
-            digest=task.prepared.digest,
-        ),
+        cohort=training_facts(known, source=task.prepared.source, digest=task.prepared.digest),
         checkpoint_dir=checkpoints if supervision.trains else None,
     )
     fitted = method.load(folder) if trained else method.fit(training, context)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import ConfigError, Fold, PointpetError, TrainingError
+from pointpet.core import Fold, PointpetError, TrainingError
 from pointpet.evaluate.folds import assert_disjoint, make_folds
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort
@@ -20,6 +20,7 @@ from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.finished import is_finished
 from pointpet.pipeline.fold import FoldTask, failure, model_folder, run_fold
 from pointpet.pipeline.labels import require_labels, require_readable
+from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
@@ -187,34 +188,6 @@ def _first_start(out: Path, started: datetime) -> str:
     if not known.is_file():
         write_json(known, {"started": started.isoformat(timespec="seconds")})
     return read_json(known)["started"]
-
-
-def lesion_free_classes(prepared: PreparedCohort, configuration: Configuration) -> tuple[str, ...]:
-    """Classes in which no case has a point or a mask, unless the configuration names them.
-
-    Raises:
-        ConfigError: it names a class that does not occur, or all of them.
-    """
-    cohort = prepared.cohort
-    if configuration.study.lesion_free:
-        unknown = set(configuration.study.lesion_free) - set(cohort.classes)
-        if unknown:
-            raise ConfigError(
-                "PP-CONFIG-CHOICE",
-                "study.lesion_free",
-                f"names classes that do not occur: {', '.join(sorted(unknown))}",
-                f"Use some of: {', '.join(cohort.classes)}",
-            )
-        if set(configuration.study.lesion_free) == set(cohort.classes):
-            raise ConfigError(
-                "PP-CONFIG-CHOICE",
-                "study.lesion_free",
-                f"must leave a class with lesions, got all of them: {', '.join(cohort.classes)}",
-                "Name fewer classes",
-            )
-        return configuration.study.lesion_free
-    marked = {known.case.label for known in prepared.cases if known.case.has_point or known.has_truth} - {None}
-    return tuple(name for name in cohort.classes if name not in marked) if marked else ()
 
 
 def _folds(prepared: PreparedCohort, request: StudyRequest) -> tuple[Fold, ...]:

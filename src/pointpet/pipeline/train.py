@@ -19,10 +19,10 @@ from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.confidence import calibrate
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.labels import require_labels
+from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
-from pointpet.pipeline.study import lesion_free_classes
 from pointpet.pipeline.training_facts import training_facts
 
 LOG = logging.getLogger(__name__)

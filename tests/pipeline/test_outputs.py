@@ -13,6 +13,23 @@ def test_the_same_request_resumes_and_another_is_refused(tmp_path):
     assert (tmp_path / "made.txt").exists()
 
 
+def test_another_state_of_the_program_is_named_and_overwritten_on_demand(tmp_path):
+    one, two = ({"version": "1.0", "code": code} for code in ("aaaa", "bbbb"))
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False, made_by=one)
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False, made_by=one)
+    told = (
+        r"holds the output of another state of the program \(study of pointpet 1\.0, code aaaa; this is .* code bbbb\)"
+    )
+    with pytest.raises(OutputError, match=told):
+        claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False, made_by=two)
+    with pytest.raises(OutputError, match=r"holds the output of another run \(study with"):
+        claim_folder(tmp_path, "model", {"seed": 1}, overwrite=False, made_by=two)
+    (tmp_path / "old.txt").write_text("x")
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=True, made_by=two)
+    assert not (tmp_path / "old.txt").exists()
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False, made_by=two)
+
+
 def test_overwrite_empties_the_folder_of_another_run(tmp_path):
     claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
     (tmp_path / "tables").mkdir()

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pointpet import __version__
 from pointpet.core import ConfigError, Faults, Mask, OutputError, Unit
 from pointpet.evaluate.trust import CONFIDENCE_COLUMNS, TRUST_COLUMNS
 from pointpet.io.artefacts import read_json, write_json
@@ -20,6 +22,7 @@ from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.prepare import PreparedCase, PreparedCohort, prepare_cohort
 from pointpet.pipeline.processes import worker_lost
+from pointpet.pipeline.program import program
 from pointpet.pipeline.study import StudyRequest, run_study
 
 METHODS = ("proposed", "cam_alone", "cam_fcn", "unet", "suv25", "click41")
@@ -160,11 +163,27 @@ def test_a_finished_study_answers_at_once_and_stays_as_it_is(cohort_folder, quic
     assert digests(tmp_path / "s", "") == before
 
 
-def test_a_study_of_what_an_earlier_version_prepared_is_not_gone_on_with(
+@pytest.mark.parametrize("changed", [{"version": "0.0.9"}, {"code": "0123456789ab"}, {}])
+def test_a_study_of_another_state_of_the_program_is_not_gone_on_with(cohort_folder, quick, study, tmp_path, changed):
+    """Another version, other code of the same version, or a claim that says neither."""
+    shutil.copytree(study, tmp_path / "s")
+    claim = read_json(tmp_path / "s" / ".request.json")
+    assert {name: claim[name] for name in ("version", "code")} == program()
+    held = claim | changed if changed else {name: claim[name] for name in ("kind", "digest")}
+    write_json(tmp_path / "s" / ".request.json", held)
+    before = digests(tmp_path / "s", "")
+    name = f"pointpet {held['version']}, code {held['code']}" if changed else "an earlier pointpet"
+    text = re.escape(f"output folder s: holds the output of another state of the program (study of {name}; this is ")
+    with pytest.raises(OutputError, match=text + rf"pointpet {__version__}, code \w{{12}}\)"):
+        run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
+    assert digests(tmp_path / "s", "") == before
+
+
+def test_a_study_whose_methods_another_version_of_a_package_adds_is_not_gone_on_with(
     cohort_folder, quick, study, tmp_path, monkeypatch
 ):
     shutil.copytree(study, tmp_path / "s")
-    monkeypatch.setattr("pointpet.pipeline.study.PREPARED_FORMAT", 10**6)
+    monkeypatch.setattr("pointpet.pipeline.study.added_by", lambda methods: {"atlas": "atlas 2.1"})
     with pytest.raises(OutputError, match="with other settings or inputs"):
         run_study(StudyRequest(cohort_folder / "cohort.csv", METHODS, folds=2, seed=3), tmp_path / "s", quick)
 

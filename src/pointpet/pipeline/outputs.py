@@ -13,26 +13,34 @@ from pointpet.io.artefacts import LOCK_NAME, read_json, write_json
 REQUEST = ".request.json"
 """What made the folder: a run with the same request resumes it, any other is refused."""
 
+NOBODY: Mapping[str, str] = {}
 
-def claim_folder(out: Path, kind: str, request: Mapping[str, Any], *, overwrite: bool) -> None:
+
+def claim_folder(
+    out: Path,
+    kind: str,
+    request: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    made_by: Mapping[str, str] = NOBODY,
+) -> None:
     """Make `out` this request's folder, inside a held lock.
 
+    Args:
+        made_by: what `program` says, where answers of two states of the program are not to stand side by side.
+
     Raises:
-        OutputError: it holds another run's output or files of unknown origin, and `overwrite` is not set.
+        OutputError: it holds another run's output, that of another state of the program, or files of unknown origin,
+            and `overwrite` is not set.
     """
-    digest = text_digest({"kind": kind, "request": request})
+    claim = {"kind": kind, "digest": text_digest({"kind": kind, "request": request}), **made_by}
     marker = out / REQUEST
     if marker.is_file():
         held = read_json(marker)
-        if held.get("digest") == digest:
+        if held == claim:
             return
         if not overwrite:
-            raise OutputError(
-                "PP-OUTPUT-EXISTS",
-                f"output folder {out.name}",
-                f"holds the output of another run ({held.get('kind', 'unknown')} with other settings or inputs)",
-                "Choose another folder, or pass --overwrite",
-            )
+            raise _of_another(out, held, claim)
         _refuse_reviewed(out)
         _empty(out)
     elif _visible(out):
@@ -46,7 +54,31 @@ def claim_folder(out: Path, kind: str, request: Mapping[str, Any], *, overwrite:
         _refuse_precious(out)
         _refuse_reviewed(out)
         _empty(out)
-    write_json(marker, {"kind": kind, "digest": digest})
+    write_json(marker, claim)
+
+
+def _of_another(out: Path, held: Mapping[str, Any], claim: Mapping[str, Any]) -> OutputError:
+    """Why `out`, claimed by `held`, is not resumed."""
+    subject, kind = f"output folder {out.name}", held.get("kind", "unknown")
+    same = all(held.get(name) == claim.get(name) for name in ("version", "code"))
+    if kind != claim["kind"] or same:
+        return OutputError(
+            "PP-OUTPUT-EXISTS",
+            subject,
+            f"holds the output of another run ({kind} with other settings or inputs)",
+            "Choose another folder, or pass --overwrite",
+        )
+    return OutputError(
+        "PP-OUTPUT-PROGRAM",
+        subject,
+        f"holds the output of another state of the program ({kind} of {_state(held)}; this is {_state(claim)}), whose "
+        "answers are not to stand beside this one's",
+        "Go on with that one, choose another folder, or pass --overwrite to begin anew",
+    )
+
+
+def _state(claim: Mapping[str, Any]) -> str:
+    return f"pointpet {claim['version']}, code {claim['code']}" if "code" in claim else "an earlier pointpet"
 
 
 def _visible(out: Path) -> list[Path]:

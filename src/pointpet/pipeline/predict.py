@@ -36,6 +36,7 @@ from pointpet.pipeline.predict_pictures import (
 )
 from pointpet.pipeline.prediction_files import predicted_pictures_of, write_prediction
 from pointpet.pipeline.prepare import project_case
+from pointpet.pipeline.program import program
 from pointpet.pipeline.shipped import find_model
 from pointpet.quantify.suv_statistics import describe_lesions
 
@@ -95,9 +96,9 @@ def predict_inputs(
     cases = [case for case, _ in given]
     with lock_folder(out):
         scans = [str(path.resolve()) for path in inputs]
-        asked = {"version": __version__, "model": record["weights_sha256"], "units": units, "inputs": scans}
+        asked = {"model": record["weights_sha256"], "units": units, "inputs": scans}
         asked |= {"formats": list(check_formats(formats)), "runtime": runtime}
-        claim_folder(out, "prediction", asked, overwrite=overwrite)
+        claim_folder(out, "prediction", asked, overwrite=overwrite, made_by=program())
         task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
         rows, failures = {}, []
         kept = sum((out / case.case_id / "result.json").is_file() for case in cases)

@@ -27,8 +27,8 @@ from pointpet.pipeline.outcome import OutcomeResults, OutcomeStage, run_outcomes
 from pointpet.pipeline.outcome_networks import network_record
 from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.pipeline.prepare import FORMAT_VERSION as PREPARED_FORMAT
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
+from pointpet.pipeline.program import added_by, program
 from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables
 from pointpet.report.render import REPORT_NAME, render_report
@@ -83,9 +83,9 @@ def run_study(
         asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
         require_labels(manifest)
-        # Folds of what an earlier version prepared are not to stand beside folds of what this one prepares.
-        claimed = {**asked, "cohort": manifest.digest, "prepared_format": PREPARED_FORMAT}
-        claim_folder(out, "study", claimed, overwrite=request.overwrite)
+        # Folds by other code, here or in a package that adds a method, are not to stand beside folds by this.
+        claimed = {**asked, "cohort": manifest.digest, "added_by": added_by(methods)}
+        claim_folder(out, "study", claimed, overwrite=request.overwrite, made_by=program())
         if is_finished(out, configuration, annotation_budget=request.annotation_budget):
             page = out / REPORT_NAME
             return StudyOutcome(page if page.is_file() else render_report(out), ())
@@ -132,7 +132,6 @@ def _asked(request: StudyRequest, methods: tuple[str, ...], configuration: Confi
     """What makes two runs the same study, beside the cohort."""
     return {
         "format": FORMAT_VERSION,
-        "version": __version__,
         "configuration": configuration.as_dict(),
         "methods": list(methods),
         "folds": request.folds,
@@ -243,6 +242,7 @@ def _study_record(
     return {
         "format_version": FORMAT_VERSION,
         "pointpet_version": __version__,
+        "pointpet_code": program()["code"],
         "seed": request.seed,
         "folds": request.folds,
         "config": configuration.as_dict(),

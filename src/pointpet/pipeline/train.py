@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pointpet._version import __version__
 from pointpet.core import ConfigError, TrainingError
 from pointpet.io.artefacts import lock_folder
 from pointpet.io.cohort_csv import read_cohort
@@ -23,6 +22,7 @@ from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
+from pointpet.pipeline.program import program
 from pointpet.pipeline.training_facts import training_facts
 
 LOG = logging.getLogger(__name__)
@@ -57,7 +57,6 @@ def train_model(
             "PP-TRAIN-METHOD", f"method {method}", "has nothing to train", "Use it in `study`, or choose another method"
         )
     asked = {
-        "version": __version__,
         "configuration": configuration.as_dict(),
         "method": method,
         "seed": seed,
@@ -70,7 +69,7 @@ def train_model(
 
         def begin() -> PreparedCohort | None:
             held.enter_context(lock_folder(out))
-            claim_folder(out, "model", asked, overwrite=overwrite)
+            claim_folder(out, "model", asked, overwrite=overwrite, made_by=program())
             return None if (out / "model.json").is_file() else _prepared(source, out, configuration, report)
 
         prepared = from_first(begin)

@@ -105,7 +105,9 @@ def test_phantom_check_segment(phantom, tmp_path):
 
 def test_the_same_command_again_changes_nothing_and_another_is_refused(phantom):
     before = (phantom / "cohort.csv").read_bytes()
-    assert run("phantom", phantom, "--patients", 4, "--seed", 5, "--workers", 1).returncode == 0
+    again = run("phantom", phantom, "--patients", 4, "--seed", 5, "--workers", 1)
+    assert again.returncode == 0
+    assert "best attainable AUC of 3-year survival: " in again.stdout
     assert (phantom / "cohort.csv").read_bytes() == before
     done = run("phantom", phantom, "--patients", 4, "--seed", 6)
     assert done.returncode == 1

@@ -11,6 +11,7 @@ from pointpet.evaluate.classification import (
     delong_covariance,
     delong_interval,
     fold_mean,
+    newcombe_interval,
     pr_auc,
     roc_auc,
     sensitivity,
@@ -64,9 +65,38 @@ def test_delong_interval():
     assert interval.value == pytest.approx(12 / 16)
     assert interval.low == pytest.approx(areas[0] - 1.959964 * np.sqrt(covariance[0, 0]), abs=1e-6)
     assert interval.high == 1.0  # cut
-    perfect = delong_interval(truth, truth.astype(float))
-    assert perfect is not None
-    assert (perfect.value, perfect.low, perfect.high) == (1.0, 1.0, 1.0)
+
+
+def test_four_cases_of_either_kind_prove_no_perfect_area():
+    truth = np.array([0, 0, 0, 0, 1, 1, 1, 1], bool)
+    perfect, reverse = (delong_interval(truth, sign * truth.astype(float)) for sign in (1, -1))
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    # (1 - x)^2 = z^2 V(x), divided by 1 - x: the cubic of Newcombe's equation with 4 and 4 cases, N = 3.
+    z = 1.959964
+    roots = np.roots(np.polysub(
+        np.polymul([-16, 16], np.polymul([-1, 2], [1, 1])),
+        z**2 * np.polymul([1, 0], np.polyadd(np.polyadd(
+            np.polymul([-1, 2], [1, 1]), 3 * np.polymul([-1, 1], [1, 1])), 3 * np.polymul([1, 0], [-1, 2]))),
+    ))  # fmt: skip
+    assert perfect.low == pytest.approx(next(x.real for x in roots if 0 < x.real < 1 and abs(x.imag) < 1e-9), abs=1e-5)
+    assert 0.5 < perfect.low < 0.8
+    assert (reverse.value, reverse.low) == (0.0, 0.0)
+    assert reverse.high == pytest.approx(1 - perfect.low)
+    constant = delong_interval(truth, np.full(8, 0.5))
+    assert constant.value == 0.5
+    assert constant.low == pytest.approx(1 - constant.high)
+    assert 0.1 < constant.low < 0.3
+
+
+def test_newcombes_interval_covers_the_truth_where_cases_are_few():
+    """Scores of separation 2: the true area is Phi(2 / sqrt(2)) = 0.921; ten cases of either kind."""
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(300):
+        score = np.concatenate([rng.normal(2, 1, 10), rng.normal(0, 1, 10)])
+        area = roc_auc(np.arange(20) < 10, score)
+        interval = newcombe_interval(area, 10, 10)
+        covered += interval.low <= 0.9214 <= interval.high
+    assert covered / 300 > 0.92
 
 
 def test_rates():

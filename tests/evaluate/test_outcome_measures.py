@@ -75,6 +75,13 @@ def test_undefined_areas_are_none_and_never_one_half():
     assert compare_auc(answers, answers, seed=0) is None
 
 
+def test_areas_of_1_in_every_fold_have_no_interval():
+    answers = made_up(n=12)
+    found = measure_outcome(replace(answers, probability=answers.truth * 0.8 + 0.1), seed=0)["auc"]
+    assert found.over_folds.mean == 1.0
+    assert found.interval is None
+
+
 def test_a_fold_of_one_outcome_is_left_out_and_counted():
     answers = made_up()
     answers = replace(answers, truth=answers.truth | (answers.folds == 0))

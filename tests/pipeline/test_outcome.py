@@ -135,7 +135,7 @@ def test_an_endpoint_with_too_few_events_is_not_evaluated_and_says_why(study):
     assert record["model"] == "elastic_net"
     rare = next(item for item in record["questions"] if (item["label"], item["endpoint"]) == ("lung", "rare"))
     assert (rare["cases"], rare["events"]) == (18, 2)
-    assert "2 of 18 cases have the event; training of fold" in rare["reason"]
+    assert "2 of 18 cases have rare = 1; training of fold" in rare["reason"]
     assert "4 are needed" in rare["reason"]
     assert [item["name"] for item in record["references"]] == ["true_mask"]
     assert "rare" not in set(pd.read_csv(study / "tables" / "outcome.csv")["endpoint"])
@@ -178,6 +178,16 @@ def test_sites_are_left_out_one_by_one(study):
     lung = table[(table["label"] == "lung") & (table["method"] == "true_mask") & (table["endpoint"] == "response")]
     assert lung["cases"].sum() == 18
     assert lung["auc"].min() > 0.8
+
+
+def test_one_area_has_one_interval_in_every_table(study):
+    models = pd.read_csv(study / "tables" / "outcome_models.csv")
+    limits = ["auc_mean", "auc_lo", "auc_hi", "accuracy_lo", "accuracy_hi"]
+    for label in ("lung", "oesophagus"):
+        table = pd.read_csv(study / "tables" / f"table_{label}.csv").set_index(["method", "endpoint"])
+        for row in models[(models["model"] == "elastic_net") & (models["label"] == label)].to_dict("records"):
+            own = table.loc[(row["method"], row["endpoint"])]
+            np.testing.assert_array_equal([row[name] for name in limits], own[limits].to_numpy(float))
 
 
 def test_survival_by_risk_groups(study):
@@ -317,4 +327,6 @@ def test_questions_of_a_cohort():
     assert [q.endpoint for q in ask(plain_cohort(), FOLDS, replace(settings, survival=False))] == ["survival3y", "b"]
     assert ask(plain_cohort(outcomes={"b": None}, time_days=None), FOLDS, settings) == ()
     short = ask(plain_cohort(), FOLDS, replace(settings, min_events=6))
+    assert short[0].reason.startswith("10 of 20 cases were alive after three years; training of fold 0 holds 5 cases")
+    assert short[1].reason.startswith("10 of 20 cases have b = 1; ")
     assert short[2].reason == ("10 of 20 cases have the event; training of fold 0 holds 5 events, 6 are needed")

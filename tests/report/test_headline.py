@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,34 @@ def test_without_activation_maps_alone_nothing_is_said_of_them(found):
     sentence = headline.answer_sentences(only(found, "proposed"))[0]
     assert "alone" not in sentence
     assert headline.class_headlines(only(found, "proposed"))[0].gain == "–"
+
+
+@pytest.mark.parametrize(
+    ("low", "difference", "high", "words"),
+    [
+        (-0.3, -0.2, -0.1, "0.20 (0.10 to 0.30) more; it needs one point on each test case."),
+        (-0.1, -0.05, 0.2, "more by 0.05 (−0.20 to 0.10), no clear difference; it needs one point on each test case."),
+    ],
+)
+def test_a_method_that_does_better_is_named_with_what_it_is_given(found, low, difference, high, words):
+    table = found.comparisons.copy()
+    chosen = (table["method_b"] == "click41") & (table["measure"] == "dice")
+    table.loc[chosen, ["lo", "difference", "hi"]] = low, difference, high
+    sentence = headline.answer_sentences(replace(found, comparisons=table))[0]
+    dice = found.tables["lung"].set_index("method").loc["click41", "dice_mean"]
+    assert f" Click and 41 % reaches {dice:.2f}, {words} The map" in sentence
+    table.loc[chosen, "difference"] = 0.1
+    assert "reaches" not in headline.answer_sentences(replace(found, comparisons=table))[0]
+
+
+def test_a_method_that_learned_from_masks_is_said_to(found):
+    table = found.comparisons.assign(lo=-0.3, difference=-0.2, hi=-0.1)
+    methods = [m | {"training_input": "class label + mask"} if m["name"] == "suv40" else m for m in
+               found.record["methods"]]  # fmt: skip
+    study = replace(found, comparisons=table, record={**found.record, "methods": methods})
+    sentence = headline.answer_sentences(study)[0]
+    assert "more; it learns from the class label and mask of each training case." in sentence
+    assert re.search(r"SUV 2.5 reaches 0.\d\d, 0.20 \(0.10 to 0.30\) more; it is given no more\.", sentence)
 
 
 def test_methods_without_maps_or_classes_have_an_answer_too(found):

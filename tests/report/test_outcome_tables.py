@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pointpet.evaluate.classification import roc_auc
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.report import outcome_tables, result_tables
 from pointpet.report.outcome_figures import outcome_roc, survival_curves
@@ -104,9 +105,42 @@ def test_rows_hold_the_tables_figures_and_the_differences_from_proposed(folder):
     compared = compared[
         (compared["label"] == "lung") & (compared["measure"] == "auc") & (compared["method_b"] == "true_mask")
     ].iloc[0]
-    assert rows["True mask (reference)"][8].startswith(f"{compared['difference']:+.2f}".replace("-", "−"))
-    assert rows["True mask (reference)"][9] == f"{compared['p']:.3f}"
-    assert rows["Proposed"][8:] == ("–",) * 6
+    differences = {row[0]: row for row in section.differences}
+    assert list(differences) == ["CAMs alone", "True mask (reference)"]
+    assert all(len(row) == len(outcome_tables.DIFFERENCE_COLUMNS) for row in section.differences)
+    assert differences["True mask (reference)"][1].startswith(f"{compared['difference']:+.2f}".replace("-", "−"))
+    assert differences["True mask (reference)"][2] == f"{compared['p']:.3f}"
+    cases = study.optional("outcome")
+    own = cases[(cases["method"] == "proposed") & (cases["label"] == "lung")]
+    pooled = roc_auc(own["truth"] == 1, own["probability"])
+    assert rows["Proposed"][6] == f"{pooled:.2f}", "one AUC has one interval: the pooled one has none"
+
+
+def test_an_area_without_an_interval_says_so(folder):
+    study = read_study(folder)
+    for path in (folder / "tables" / "table_lung.csv", folder / "tables" / "outcome_models.csv"):
+        frame = pd.read_csv(path)
+        frame.loc[:, ["auc_lo", "auc_hi"]] = np.nan
+        frame.to_csv(path, index=False)
+    section = outcome_tables.endpoint_sections(read_study(folder))[1]
+    assert {row[2] for row in section.rows} == {"not estimable"}
+    assert section.models[0][3] == "not estimable"
+    assert outcome_tables.endpoint_sections(study)[1].rows[0][2] != "not estimable"
+
+
+def test_the_words_say_what_is_counted(folder):
+    study = read_study(folder)
+    sections = outcome_tables.endpoint_sections(study)
+    assert [(section.title, section.one) for section in sections[:2]] == [
+        ("3-year survival", "were alive after three years"), ("response to treatment", "responded to treatment"),
+    ]  # fmt: skip
+    page = render_report(folder).read_text("utf-8")
+    assert "4 of 10 cases responded to treatment: the outcome 1, whose probability is predicted" in page
+    assert "An event here is a 1 in the manifest's column <code>event</code>, in this phantom a death." in page
+    assert "It is not the outcome 1 of “3-year survival”, which is being alive after three years." in page
+    assert "perfect mask" not in page
+    assert "not how well an outcome can be predicted" in page
+    assert "survival3y" not in page.split('id="settings"')[0]
 
 
 def test_few_events_are_warned_of(folder):

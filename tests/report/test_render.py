@@ -122,7 +122,7 @@ def test_the_answer_stands_first_with_its_warnings(text):
 
 
 def test_the_best_auc_of_the_phantom_and_the_failures_are_told(text):
-    assert "response 0.81, survival3y 0.79" in text
+    assert "response to treatment 0.81, 3-year survival 0.79" in text
     assert "PP-SUV-WEIGHT" in text
     assert "expected more than 0." in text
 
@@ -226,6 +226,24 @@ def test_a_small_real_study_reads_well(study):
 
 def test_rendering_again_gives_the_same_page(report, text):
     assert render_report(report.parent).read_text("utf-8") == text
+
+
+def test_what_is_said_of_a_table_holds(text):
+    assert "Each point is a case" not in text, "the first figure shows means"
+    assert "Dice of every case, a point each." in text
+    assert "compares scores of different models and so is another figure than the mean over folds" in text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "is_wide"), [(1280, False), (700, True)])
+def test_a_table_that_does_not_fit_says_so(report, tmp_path, width, is_wide):
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--user-data-dir={tmp_path}", f"--window-size={width},900", "--virtual-time-budget=3000"]
+    done = subprocess.run([*command, "--dump-dom", f"file://{report}"], capture_output=True, text=True, timeout=120)
+    assert ('class="scroll wide" tabindex="0"' in done.stdout) == is_wide
 
 
 @pytest.mark.browser

@@ -48,6 +48,15 @@ def test_measures_count_the_cases_that_missed(found):
     assert rows["Click and 41 %"][2] == "–"
 
 
+def test_distances_have_a_decimal(found):
+    row = next(row for row in result_tables.measure_rows(found, "lung") if row[0] == "Proposed")
+    table = found.tables["lung"].set_index("method").loc["proposed"]
+    assert row[4] == f"{table['hd95_mm_mean']:.1f} ± {table['hd95_mm_sd']:.1f}"
+    compared = dict(result_tables.comparison_tables(found))["HD95 in mm (negative is better)"][0]
+    assert compared[2].rsplit(".")[1].isdigit()
+    assert len(compared[2].rsplit(".")[1]) == 1
+
+
 def test_comparisons_are_grouped_by_measure_dice_first(found):
     tables = dict(result_tables.comparison_tables(found))
     assert next(iter(tables)) == "Dice"

@@ -34,6 +34,9 @@ from pointpet.report import wording
         (wording.listing([]), ""),
         (wording.method_title("cam_alone"), "CAMs alone"),
         (wording.method_title("my_method"), "my_method"),
+        (wording.endpoint_title("survival3y"), "3-year survival"),
+        (wording.endpoint_one("survival3y"), "were alive after three years"),
+        (wording.endpoint_one("grade"), "have grade = 1"),
         (wording.flag_text("some_new_flag"), "some new flag"),
     ],
 )

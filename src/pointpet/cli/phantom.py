@@ -31,6 +31,8 @@ def command(
     request = PhantomRequest(patients=patients, seed=seed, preset=preset, file_format=file_format)
     with console.progress("phantom") as report:
         record = write_phantom(request, out, overwrite=overwrite, workers=workers, report=report)
+    from pointpet.report.wording import endpoint_title
+
     for endpoint, auc in record["best_auc"].items():
-        console.say(f"best attainable AUC of {endpoint}: {auc:.3f}")
+        console.say(f"best attainable AUC of {endpoint_title(endpoint)}: {auc:.3f}")
     console.result(f"{out / 'cohort.csv'}: {patients} patients")

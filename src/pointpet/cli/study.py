@@ -61,6 +61,8 @@ def print_tables(console: Console, study: Path) -> None:
     """Print each class's table: what a method was given, Dice, hit, class accuracy, outcome; the rest is in the CSV."""
     import pandas as pd
 
+    from pointpet.report.wording import endpoint_title
+
     for path in sorted((study / "tables").glob("table_*.csv")):
         rows = [
             {
@@ -70,7 +72,7 @@ def print_tables(console: Console, study: Path) -> None:
                 "Dice, mean ± sd [95 %]": _interval(row, "dice"),
                 "hit": _number(row["hit_mean"]),
                 "class accuracy": _number(row["class_accuracy_mean"]),
-                "outcome": row["endpoint"] if isinstance(row["endpoint"], str) else "-",
+                "outcome": endpoint_title(row["endpoint"]) if isinstance(row["endpoint"], str) else "-",
                 "AUC, mean ± sd [95 %]": _interval(row, "auc"),
             }
             for row in pd.read_csv(path).to_dict("records")
@@ -82,7 +84,7 @@ def _interval(row: Mapping[Hashable, Any], measure: str) -> str:
     mean, sd, low, high = (_number(row[f"{measure}_{part}"]) for part in ("mean", "sd", "lo", "hi"))
     if mean == "-":
         return mean
-    return f"{mean} ± {sd} [{low}, {high}]"
+    return f"{mean} ± {sd}" if low == "-" else f"{mean} ± {sd} [{low}, {high}]"
 
 
 def _number(value: float) -> str:

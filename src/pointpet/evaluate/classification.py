@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import root_scalar
 from scipy.stats import binomtest, norm, rankdata
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, recall_score, roc_auc_score
 
 from pointpet.core import TrainingError
+
+_NO_VARIANCE = 1e-12
+"""Of an area: below it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -166,13 +170,49 @@ def delong_covariance(truth: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.f
 
 
 def delong_interval(truth: ArrayLike, score: ArrayLike, *, level: float = 0.95) -> Interval | None:
-    """Area under one ROC curve with DeLong's interval, cut to [0, 1]; None with fewer than two of either kind."""
+    """Area under one ROC curve with DeLong's interval, cut to [0, 1]; None with fewer than two of either kind.
+
+    Where DeLong's variance is 0 (all cases told apart, or all scores equal) his interval has no width, as if a few
+    cases could prove an area of 1: Newcombe's stands in.
+    """
     true = np.asarray(truth, bool)
     if min(true.sum(), (~true).sum()) < 2:
         return None
     areas, covariance = delong_covariance(true, score)
-    half = norm.ppf(0.5 + level / 2) * np.sqrt(max(covariance[0, 0], 0.0))
+    if covariance[0, 0] <= _NO_VARIANCE:
+        return newcombe_interval(float(areas[0]), int(true.sum()), int((~true).sum()), level=level)
+    half = norm.ppf(0.5 + level / 2) * np.sqrt(covariance[0, 0])
     return Interval(float(areas[0]), float(max(areas[0] - half, 0.0)), float(min(areas[0] + half, 1.0)))
+
+
+def newcombe_interval(area: float, positives: int, negatives: int, *, level: float = 0.95) -> Interval:
+    """Score interval of an area under one ROC curve from the numbers of cases alone: wide where they are few.
+
+    Its limits are the areas whose own standard error, by Hanley and McNeil, lies the critical value away from `area`;
+    so an area of 1 has a lower limit, as a share of 1 has in Wilson's interval.
+
+    Source: Newcombe 2006, Statistics in Medicine 25(4), 559-573, method 5.
+    """
+    critical = float(norm.ppf(0.5 + level / 2))
+
+    def excess(limit: float, value: float) -> float:
+        return (value - limit) ** 2 - critical**2 * _hanley_mcneil(limit, positives, negatives)
+
+    def lower(value: float) -> float:
+        if value <= _NO_VARIANCE:
+            return 0.0
+        # An area of 1 solves the equation too, without being a limit: the search ends short of it.
+        end = min(value, 1.0 - 1e-9)
+        return float(root_scalar(excess, args=(value,), bracket=(0.0, end)).root)
+
+    return Interval(area, lower(area), 1.0 - lower(1.0 - area))
+
+
+def _hanley_mcneil(area: float, positives: int, negatives: int) -> float:
+    """Variance of an estimated area, the same for `area` and 1 - `area`."""
+    cases = (positives + negatives) / 2 - 1
+    spread = 1 + cases * (1 - area) / (2 - area) + cases * area / (1 + area)
+    return area * (1 - area) * spread / (positives * negatives)
 
 
 def wilson_interval(successes: int, trials: int, *, level: float = 0.95) -> Interval | None:

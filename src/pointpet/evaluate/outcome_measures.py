@@ -73,10 +73,13 @@ def measure_outcome(answers: Answers, *, seed: int) -> dict[str, OutcomeMeasure]
 def auc_interval(answers: Answers, *, seed: int, level: float = 0.95) -> Interval | None:
     """Mean over folds of the area under the ROC curve, with its interval by bootstrap over patients.
 
-    None where no fold has both outcomes. A fold that a draw leaves without one of them is left out of that draw's mean.
+    None where no fold has both outcomes, and where every draw gives the same area: a fold whose cases are all told
+    apart stays so however they are drawn, and an interval of no width would claim a certainty that nobody has. A fold
+    that a draw leaves without one of the outcomes is left out of that draw's mean.
     """
     draws = _draws(answers.patients, seed)
-    return _interval(_fold_mean_auc(answers, draws), level)
+    interval = _interval(_fold_mean_auc(answers, draws), level)
+    return None if interval is None or interval.low == interval.high else interval
 
 
 def compare_auc(a: Answers, b: Answers, *, seed: int) -> OutcomeDifference | None:

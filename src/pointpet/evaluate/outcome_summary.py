@@ -35,9 +35,14 @@ def read_answers(cases: pd.DataFrame, patients: Mapping[str, str]) -> Answers:
 
 
 def outcome_cells(cases: pd.DataFrame, patients: Mapping[str, str], *, seed: int) -> dict[str, float | None]:
-    """`NAME_mean`, `_sd`, `_lo`, `_hi` of each outcome measure of one method and endpoint."""
+    """`NAME_mean`, `_sd`, `_lo`, `_hi` of each outcome measure of one method and endpoint.
+
+    `seed` is the study's: the draws follow from it and the endpoint alone, so that one and the same measure has one
+    interval in every table.
+    """
     cells: dict[str, float | None] = {}
-    for name, measure in measure_outcome(read_answers(cases, patients), seed=seed).items():
+    own = derive_seed(seed, str(cases["endpoint"].iloc[0]))
+    for name, measure in measure_outcome(read_answers(cases, patients), seed=own).items():
         limits = (None, None) if measure.interval is None else (measure.interval.low, measure.interval.high)
         cells |= {f"{name}_mean": measure.over_folds.mean, f"{name}_sd": measure.over_folds.sd}
         cells |= {f"{name}_lo": limits[0], f"{name}_hi": limits[1]}

@@ -153,7 +153,7 @@ def _endpoint_rows(
     rows = []
     for endpoint in endpoints:
         cases = _select(predicted, endpoint=endpoint)
-        cells = outcome_cells(cases, patients, seed=derive_seed(seed, endpoint)) if len(cases) else {}
+        cells = outcome_cells(cases, patients, seed=seed) if len(cases) else {}
         rows.append(row | {"endpoint": endpoint} | cells)
     return rows or [row]
 

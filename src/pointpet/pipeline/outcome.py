@@ -20,11 +20,12 @@ from pointpet.pipeline.outcome_tasks import OutcomeTask, Rows, run_outcome_task
 from pointpet.pipeline.prepare import PreparedCohort
 from pointpet.quantify.radiomics import radiomics_backend
 from pointpet.report.published import published_endpoint
+from pointpet.report.wording import endpoint_one
 
 REFERENCES = (
     {
         "name": TRUE_MASK,
-        "summary": "features of the reference masks: what a perfect mask would give",
+        "summary": "features of the reference masks: what outlines cost, no bound of what can be predicted",
         "training_input": "mask",
         "test_input": "mask",
     },
@@ -37,7 +38,7 @@ class Question:
     """An endpoint of a class, or its survival (`endpoint` empty).
 
     Args:
-        cases: with a known answer. events: of outcome 1, or deaths.
+        cases: with a known answer. events: of an endpoint the cases with the value 1, of survival those with the event.
         reason: why it is not evaluated; empty where it is.
     """
 
@@ -246,8 +247,9 @@ def _question(label: str, endpoint: str, known: Mapping[str, int], folds: Sequen
     )
     events = sum(known.values())
     what = "cases of the rarer outcome" if endpoint else "events"
+    counted = endpoint_one(endpoint) if endpoint else "have the event"
     reason = (
-        f"{events} of {len(known)} cases have the event; training of fold {part} holds {fewest} {what}, "
+        f"{events} of {len(known)} cases {counted}; training of fold {part} holds {fewest} {what}, "
         f"{min_events} are needed"
     )
     return Question(label, endpoint, len(known), events, reason if fewest < min_events else "")

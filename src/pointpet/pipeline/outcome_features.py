@@ -23,7 +23,7 @@ from pointpet.pipeline.quantify import describe_columns, feature_columns, mask_f
 from pointpet.quantify.radiomics import RadiomicsSettings, radiomics_backend
 
 TRUE_MASK = "true_mask"
-"""Name of the row that reads features from the reference masks: what a perfect mask would give."""
+"""Name of the row that reads features from the reference masks: it tells what the outlines cost."""
 
 
 @dataclass(frozen=True, eq=False)

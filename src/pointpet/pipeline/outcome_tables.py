@@ -93,8 +93,7 @@ def _model_rows(cases: pd.DataFrame, folds: Rows, patients: Mapping[str, str], s
             for name in ("candidates", "variables", "events_per_variable", "events_per_candidate")
         }
         counts |= {"cases": len(own), "events": int(own["truth"].to_numpy().sum())}
-        # The seed of tables/table_LABEL.csv would do as well; the model is in it so that both models' draws differ.
-        rows.append(key | counts | outcome_cells(own, patients, seed=derive_seed(seed, *key.values())))
+        rows.append(key | counts | outcome_cells(own, patients, seed=seed))
     return rows
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pointpet.report.headline import answer_sentences, is_phantom, reference_method
 from pointpet.report.model_facts import model_facts, section, trained
 from pointpet.report.study_folder import Study, numbers
-from pointpet.report.wording import MODEL_TITLES, listing, method_title
+from pointpet.report.wording import MODEL_TITLES, endpoint_one, listing, method_title
 
 _OUTCOME_KEYS = {"max_correlation", "max_features", "events_per_feature", "model", "inner_folds"}
 _RADIOMICS_KEYS = {"spacing_mm", "interpolation", "bin_suv"}
@@ -145,7 +145,7 @@ def _outcomes(study: Study) -> dict[str, str]:
     if not len(study.optional("outcome")) or not set(settings) >= _OUTCOME_KEYS:
         return {}
     asked = [q for q in outcome.get("questions", ()) if q["endpoint"] and not q["reason"]]
-    events = [f"{q['label']}, {q['endpoint']}: {q['events']} of {q['cases']}" for q in asked]
+    events = [f"{q['label']}: {q['events']} of {q['cases']} {endpoint_one(q['endpoint'])}" for q in asked]
     sites = study.record.get("flow", {}).get("acquisition", {}).get("sites", {})
     return {
         "predictors": "Image features of the predicted masks; no clinical variable.",
@@ -210,7 +210,7 @@ def _results(study: Study) -> dict[str, str]:
         "answer shows."
         if method
         else "",
-        "true_mask": "Outcomes from the reference masks stand beside those from predicted ones."
+        "true_mask": "Outcomes from features of the reference masks stand beside those of predicted ones."
         if study.references
         else "",
         "published": "The tables show the published figures of each method beside this study's.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +136,7 @@ def _answer(study: Study, label: str) -> str:
     if own is None:
         return f"{listing(found)}." if found else ""
     text = f"the masks of {phrase(reference)} reach a mean Dice of {with_interval(own)}{_beside(study, label)}."
+    text = " ".join([text, *_better(study, label)])
     return f"{text} {_sentence(listing(found))}." if found else text
 
 
@@ -147,6 +149,35 @@ def _beside(study: Study, label: str) -> str:
     size = f"{number(abs(gain.value))} ({number(gain.low)} to {number(gain.high)})"
     verdict = "no clear difference," if gain.low <= 0 <= gain.high else "a gain of" if gain.value > 0 else "a loss of"
     return f", class activation maps alone {number(baseline.value)}: {verdict} {size}"
+
+
+def _better(study: Study, label: str) -> list[str]:
+    """A sentence on each method with a higher Dice than the reference method: by how much, and what it is given."""
+    records = {record["name"]: record for record in study.record["methods"]}
+    gains = {name: gain_of(study, label, name) for name in study.methods if name != BASELINE}
+    ahead = {name: gain for name, gain in gains.items() if gain is not None and gain.value < 0}
+    return [
+        _better_sentence(records[name], mean_interval_of(row_of(study, label, name), "dice"), gain)
+        for name, gain in sorted(ahead.items(), key=lambda item: item[1].value)
+    ]
+
+
+def _better_sentence(record: Mapping[str, Any], dice: Interval | None, gain: Interval) -> str:
+    """`gain` is that of the reference method, below 0."""
+    size = f"{number(-gain.value)} ({number(-gain.high)} to {number(-gain.low)})"
+    verdict = f"{size} more" if gain.high < 0 else f"more by {size}, no clear difference"
+    given = (
+        [f"learns from {_given(record['training_input'])} of each training case"]
+        if "mask" in record["training_input"]
+        else []
+    )
+    given += (
+        [f"needs {_given(record['test_input'])} on each test case".replace("the one", "one")]
+        if record["test_input"] != "none"
+        else []
+    )
+    reached = f"{method_title(record['name'])} reaches {number(None if dice is None else dice.value)}, {verdict}"
+    return f"{reached}; it {listing(given) or 'is given no more'}."
 
 
 def phrase(method: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pointpet.evaluate.classification import Interval, delong_interval, pr_auc
+from pointpet.evaluate.classification import Interval, pr_auc, roc_auc
 from pointpet.report.headline import mean_interval_of
 from pointpet.report.published import published_endpoint
 from pointpet.report.study_folder import Study, value_or_none
 from pointpet.report.wording import (
     BLANK,
     MODEL_TITLES,
+    endpoint_one,
     endpoint_title,
     limits,
     mean_sd,
@@ -30,15 +31,20 @@ MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
 FEW_EVENTS = 10.0
 """Events per variable under which a model is known to overfit (Peduzzi et al. 1996, J. Clin. Epidemiol. 49, 1373)."""
 
+NO_INTERVAL = "not estimable"
+"""In place of an interval where every draw of the bootstrap gives the same area."""
+
 ENDPOINT_COLUMNS = (
-    "Features of", "AUC", "95 % interval", "Accuracy", "Sensitivity", "Specificity", "pooled AUC (DeLong)", "PR-AUC",
-    "Difference in AUC", "p", "p corrected", "Difference in accuracy", "p", "p corrected",
+    "Features of", "AUC", "95 % interval", "Accuracy", "Sensitivity", "Specificity", "Pooled AUC", "PR-AUC",
+)  # fmt: skip
+DIFFERENCE_COLUMNS = (
+    "Features of", "Difference in AUC", "p", "p corrected", "Difference in accuracy", "p", "p corrected",
 )  # fmt: skip
 MODEL_COLUMNS = (
     "Features of", "Model", "AUC", "95 % interval", "Accuracy", "Variables", "Events per variable",
     "Events per candidate",
 )  # fmt: skip
-SITE_COLUMNS = ("Features of", "Site left out", "Cases", "with event", "AUC (DeLong)", "Accuracy", "Remark")
+SITE_COLUMNS = ("Features of", "Site left out", "Cases", "with outcome 1", "AUC (95 % interval)", "Accuracy", "Remark")
 SURVIVAL_COLUMNS = (
     "Class", "Features of", "Cases", "Events", "Concordance", "95 % interval", "High risk", "Hazard ratio",
     "Log-rank p",
@@ -50,14 +56,16 @@ class EndpointSection:
     """One endpoint of one class.
 
     Args:
+        one: what is true of the cases with the value 1, which the models predict.
         reason: why it is not evaluated; all rows are then empty.
         best_auc: the best that can be reached, of a phantom; empty otherwise.
         warning: where there are few events for the variables; empty otherwise.
-        rows, models, sites: see the columns of these names.
+        rows, differences, models, sites: `ENDPOINT_COLUMNS`, `DIFFERENCE_COLUMNS`, `MODEL_COLUMNS`, `SITE_COLUMNS`.
     """
 
     label: str
     title: str
+    one: str
     cases: int
     events: int
     is_published: bool
@@ -65,6 +73,7 @@ class EndpointSection:
     best_auc: str
     warning: str
     rows: list[tuple[str, ...]]
+    differences: list[tuple[str, ...]]
     models: list[tuple[str, ...]]
     sites: list[tuple[str, ...]]
 
@@ -96,6 +105,11 @@ def survival_rows(study: Study) -> list[tuple[str, ...]]:
     return rows
 
 
+def has_reference_masks(study: Study) -> bool:
+    """True where outcomes were also predicted from the reference masks."""
+    return "true_mask" in study.outcome_methods
+
+
 def survival_reasons(study: Study) -> list[tuple[str, str]]:
     """Class and why its survival is not evaluated."""
     questions = study.record.get("outcome", {}).get("questions", [])
@@ -109,6 +123,7 @@ def _section(study: Study, question: Mapping[str, Any]) -> EndpointSection:
     return EndpointSection(
         label=label,
         title=endpoint_title(endpoint),
+        one=endpoint_one(endpoint),
         cases=question["cases"],
         events=question["events"],
         is_published=endpoint == published_endpoint(label),
@@ -116,6 +131,7 @@ def _section(study: Study, question: Mapping[str, Any]) -> EndpointSection:
         best_auc="" if best is None else number(best),
         warning=_warning(models),
         rows=[_row(study, label, endpoint, method) for method in _present(study, label, endpoint)],
+        differences=_difference_rows(study, label, endpoint),
         models=[_model_row(row) for row in models.to_dict("records")],
         sites=[
             _site_row(row)
@@ -139,13 +155,28 @@ def _row(study: Study, label: str, endpoint: str, method: str) -> tuple[str, ...
     return (
         method_title(method),
         mean_sd(*means["auc"]) if means["auc"][0] is not None else "n/a",
-        "" if interval is None else limits(interval.low, interval.high),
+        _limits(means["auc"][0], interval),
         *(mean_sd(*means[name]) for name in MEASURES[1:]),
-        with_interval(delong_interval(truth, chance)),
+        number(roc_auc(truth, chance)),
         number(pr_auc(truth, chance)),
-        *_difference(study, label, endpoint, method, "auc"),
-        *_difference(study, label, endpoint, method, "accuracy"),
     )
+
+
+def _limits(mean: float | None, interval: Interval | None) -> str:
+    """The interval of an AUC; in words where there is an area and no interval."""
+    if interval is not None:
+        return limits(interval.low, interval.high)
+    return "" if mean is None else NO_INTERVAL
+
+
+def _difference_rows(study: Study, label: str, endpoint: str) -> list[tuple[str, ...]]:
+    """`DIFFERENCE_COLUMNS` of every method that was compared with the reference method."""
+    rows = []
+    for method in _present(study, label, endpoint):
+        cells = [cell for name in ("auc", "accuracy") for cell in _difference(study, label, endpoint, method, name)]
+        if any(cell != BLANK for cell in cells):
+            rows.append((method_title(method), *cells))
+    return rows
 
 
 def _difference(study: Study, label: str, endpoint: str, method: str, measure: str) -> tuple[str, str, str]:
@@ -165,7 +196,7 @@ def _model_row(row: Mapping[Any, Any]) -> tuple[str, ...]:
         method_title(row["method"]),
         MODEL_TITLES.get(row["model"], str(row["model"])),
         mean_sd(value_or_none(row["auc_mean"]), value_or_none(row["auc_sd"])),
-        limits(value_or_none(row["auc_lo"]), value_or_none(row["auc_hi"])),
+        _limits(value_or_none(row["auc_mean"]), _interval(row, "auc_mean", "auc_lo", "auc_hi")),
         mean_sd(value_or_none(row["accuracy_mean"]), value_or_none(row["accuracy_sd"])),
         number(value_or_none(row["variables"]), 1),
         number(value_or_none(row["events_per_variable"]), 1),

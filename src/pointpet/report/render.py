@@ -78,7 +78,9 @@ def _context(study: Study) -> dict[str, Any]:
         "has_forest": forest_use(study) is not None,
         "labels": list(study.labels),
         "method_titles": [method_title(name) for name in study.methods],
-        "best_auc": [(name, number(value)) for name, value in (record["cohort"].get("best_auc") or {}).items()],
+        "best_auc": [
+            (endpoint_title(name), number(value)) for name, value in (record["cohort"].get("best_auc") or {}).items()
+        ],
         "folds": _fold_counts(study),
         "flow": cohort_flow(record),
         "main_tables": {label: result_tables.main_rows(study, label) for label in study.labels},
@@ -94,6 +96,9 @@ def _context(study: Study) -> dict[str, Any]:
         "endpoints": outcome_tables.endpoint_sections(study),
         "outcome_model": MODEL_TITLES.get(record.get("outcome", {}).get("model", ""), ""),
         "endpoint_columns": list(outcome_tables.ENDPOINT_COLUMNS),
+        "difference_columns": list(outcome_tables.DIFFERENCE_COLUMNS),
+        "has_reference_masks": outcome_tables.has_reference_masks(study),
+        "is_alive_asked": any(question["endpoint"] == "survival3y" for question in _questions(study)),
         "model_columns": list(outcome_tables.MODEL_COLUMNS),
         "site_columns": list(outcome_tables.SITE_COLUMNS),
         "survival_columns": list(outcome_tables.SURVIVAL_COLUMNS),
@@ -131,6 +136,10 @@ def _paper_context(study: Study) -> dict[str, Any]:
         "checklists": fill_checklists(facts),
         "not_provided": NOT_PROVIDED,
     }
+
+
+def _questions(study: Study) -> list[dict[str, Any]]:
+    return study.record.get("outcome", {}).get("questions", [])
 
 
 def _table_endpoints(study: Study) -> dict[str, str]:

@@ -46,8 +46,8 @@ _COMPARED = {
 
 
 _MEASURED = {
-    False: (("dice_hull", 2), ("nsd_2mm", 2), ("hd95_mm", 0), ("fp_ml", 0), ("fn_ml", 0)),
-    True: (("nsd_2mm", 2), ("hd95_mm", 0), ("fp_cm2", 1), ("fn_cm2", 1)),
+    False: (("dice_hull", 2), ("nsd_2mm", 2), ("hd95_mm", 1), ("fp_ml", 0), ("fn_ml", 0)),
+    True: (("nsd_2mm", 2), ("hd95_mm", 1), ("fp_cm2", 1), ("fn_cm2", 1)),
 }
 """Measures beside the Dice, with their digits, of volumes (False) and of ready-made pictures (True)."""
 
@@ -123,7 +123,7 @@ def comparison_tables(study: Study) -> list[tuple[str, list[tuple[str, ...]]]]:
     for row in study.comparisons.to_dict("records"):
         if row["measure"] in OUTCOME_MEASURES:
             continue
-        digits = 0 if row["measure"] == "hd95_mm" else 2
+        digits = 1 if row["measure"] == "hd95_mm" else 2
         tables.setdefault(row["measure"], []).append(
             (
                 "all classes" if row["label"] == "all" else str(row["label"]),

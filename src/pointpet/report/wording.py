@@ -24,6 +24,8 @@ METHOD_TITLES = {
 ENDPOINT_TITLES = {"response": "response to treatment", "survival3y": "3-year survival"}
 """Endpoints of the paper in words; another goes by its own name."""
 
+_ENDPOINT_ONES = {"response": "responded to treatment", "survival3y": "were alive after three years"}
+
 MODEL_TITLES = {"elastic_net": "Logistic, elastic net", "random_forest": "Random forest"}
 
 FLAG_TEXTS = {
@@ -48,6 +50,11 @@ def method_title(name: str) -> str:
 def endpoint_title(name: str) -> str:
     """An endpoint's name for readers."""
     return ENDPOINT_TITLES.get(name, name)
+
+
+def endpoint_one(name: str) -> str:
+    """What is true of cases with the value 1 of an endpoint, as the end of a sentence."""
+    return _ENDPOINT_ONES.get(name, f"have {name} = 1")
 
 
 def flag_text(flag: str) -> str:

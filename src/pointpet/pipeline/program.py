@@ -8,7 +8,6 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pointpet
 from pointpet._version import __version__
 from pointpet.methods.registry import BUILT_IN, ENTRY_POINT_GROUP
 
@@ -17,10 +16,12 @@ SHOWING = frozenset({"api", "bench", "cli", "phantom", "report", "shipped", "web
 
 LETTERS = 12
 
+PACKAGE = Path(__file__).parents[1]
+
 
 def program() -> dict[str, str]:
     """`version` and `code` of what runs."""
-    return {"version": __version__, "code": answering_code(Path(pointpet.__file__).parent)}
+    return {"version": __version__, "code": answering_code(PACKAGE)}
 
 
 @lru_cache

@@ -60,6 +60,12 @@ def test_help_names_every_option_and_is_no_error(command):
     assert "--verbose" in done.stdout
 
 
+def test_the_list_of_commands_cuts_no_sentence():
+    lines = run("--help", COLUMNS="80").stdout.split("Commands:\n")[1].splitlines()
+    assert len(lines) > len(COMMANDS)
+    assert [line for line in lines if line.rstrip().endswith("...")] == []
+
+
 def test_help_loads_no_heavy_library():
     code = (
         "import sys, pointpet.cli.main; print([m for m in ('torch', 'numpy', 'pandas', 'pydicom') if m in sys.modules])"

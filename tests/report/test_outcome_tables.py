@@ -9,6 +9,7 @@ import pytest
 from pointpet.evaluate.classification import roc_auc
 from pointpet.evaluate.summary import compare, summarise
 from pointpet.report import outcome_tables, result_tables
+from pointpet.report.latex import latex_table
 from pointpet.report.outcome_figures import outcome_roc, survival_curves
 from pointpet.report.render import render_report
 from pointpet.report.study_folder import read_study
@@ -171,6 +172,8 @@ def test_the_main_table_shows_the_first_endpoint_and_the_reference_row(folder):
     assert rows["True mask (reference)"].training_input == "mask"
     assert len(rows["Proposed"].outcome) == 4
     assert result_tables.has_outcome(study, "oesophagus")
+    assert "by bootstrap over patients. Outcome: response to treatment.}" in latex_table(study, "oesophagus")
+    assert "Outcome:" not in latex_table(study, "lung")
     assert not result_tables.has_outcome(study, "lung")  # its first endpoint has too few events
     assert "auc" not in dict(result_tables.comparison_tables(study))
 

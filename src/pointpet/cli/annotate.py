@@ -16,7 +16,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Local web page: one click a patient sets the tumour's centre in 3D."""
+    """Local web page: one click a patient sets the tumour's centre."""
     console = Console(quiet=quiet, verbose=verbose)
     address = announce(console, port)
     require_web()

@@ -19,7 +19,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure the project beside its peers: MONAI, SimpleITK, pydicom, a 3D U-Net, a plain training loop."""
+    """Measure the project beside its peers. They are MONAI, SimpleITK, pydicom, a 3D U-Net, a plain training loop."""
     from pointpet.bench.material import FULL, QUICK
     from pointpet.bench.rows import TABLE_COLUMNS, run_bench, table_rows
     from pointpet.pipeline.machine import describe_machine

@@ -20,7 +20,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a trained model as a MONAI bundle, for `python -m monai.bundle run`."""
+    """Write a trained model as a MONAI bundle. It is for `python -m monai.bundle run`."""
     from pointpet.pipeline.monai_bundle import write_bundle
 
     console = Console(quiet=quiet, verbose=verbose)

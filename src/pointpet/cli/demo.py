@@ -21,7 +21,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Phantom cohort, check, study and report, in a few minutes on two cores."""
+    """Phantom cohort, check, study and report. Takes a few minutes on two cores; the study lies in DIR/study."""
     from pointpet.cli.failures import exit_partial
     from pointpet.cli.study import print_tables
     from pointpet.pipeline.demo import run_demo

@@ -19,7 +19,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write MODEL/model.onnx: class scores and activation maps without torch, for `predict --runtime onnx`."""
+    """Write MODEL/model.onnx, for `predict --runtime onnx`. It gives class scores and activation maps without torch."""
     console = Console(quiet=quiet, verbose=verbose)
     from pointpet.pipeline.export import export_model
 

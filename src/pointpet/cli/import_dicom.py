@@ -15,7 +15,13 @@ NAME = "import"
 
 def command(
     root: Annotated[
-        Path, typer.Argument(exists=True, file_okay=False, metavar="DICOM_DIR", help="Any nesting, many patients.")
+        Path,
+        typer.Argument(
+            exists=True,
+            file_okay=False,
+            metavar="DICOM_DIR",
+            help="Folder of DICOM files, in any nesting, of any number of patients.",
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     strict: Annotated[bool, typer.Option("--strict", help="Refuse every reinterpretation of a header.")] = False,
@@ -26,7 +32,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Find the PET series in a folder tree; write SUV images and a cohort.csv to fill in."""
+    """Find PET series in a folder tree. Writes SUV images and a cohort.csv to fill in."""
     from pointpet.cli.failures import exit_partial
     from pointpet.io.dicom_import import import_tree
 

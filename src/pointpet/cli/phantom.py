@@ -18,7 +18,13 @@ def command(
     patients: Annotated[int, typer.Option("--patients", min=1, help="Number of patients.")] = 60,
     seed: Seed = 0,
     file_format: Annotated[str, typer.Option("--format", help="nifti or dicom.")] = "nifti",
-    preset: Annotated[str, typer.Option("--preset", help="default, hard or disease.")] = "default",
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            help="default; hard: fainter tumours among other hot spots; disease: many lesions, and controls.",
+        ),
+    ] = "default",
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes; default: one a core.")] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,

@@ -18,7 +18,9 @@ def command(
         Path,
         typer.Argument(metavar="MODEL", help="Model folder, or `demo`: a model trained on phantoms, to try the tool."),
     ],
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="DICOM folders, NIfTI files or a cohort.csv.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="Output folder.")],
     units: Units = None,
     formats: Formats = "nifti",

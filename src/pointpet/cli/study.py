@@ -29,7 +29,9 @@ NAME = "study"
 def command(
     cohort: CohortFile,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="STUDY", help="Output folder.")],
-    methods: Annotated[str, typer.Option("--methods", metavar="A,B", help="Methods; default: all that apply.")] = "",
+    methods: Annotated[
+        str, typer.Option("--methods", metavar="A,B", help="Methods, see `pointpet methods`; default: all that apply.")
+    ] = "",
     folds: Annotated[int, typer.Option("--folds", min=2, help="Number of folds.")] = 5,
     config: ConfigFile = None,
     seed: Seed = 0,
@@ -42,7 +44,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Cross-validated comparison of methods, tables, statistics and report."""
+    """Cross-validated comparison of methods: tables and report. Run again it goes on where it stopped."""
     from pointpet.cli.failures import exit_partial
     from pointpet.pipeline.config import load_configuration
     from pointpet.pipeline.study import StudyRequest, run_study

@@ -25,7 +25,7 @@ def command(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train one model on a whole cohort; under torchrun or srun, its processes train it together (docs/cluster.md)."""
+    """Train one model on a whole cohort. Under torchrun or srun its processes train it together (docs/cluster.md)."""
     from pointpet.pipeline.config import load_configuration
     from pointpet.pipeline.train import train_model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointpet.report.result_tables import MainRow, has_outcome, main_rows
+from pointpet.report.result_tables import MainRow, has_outcome, main_rows, shown_endpoint
 from pointpet.report.study_folder import Study, file_stem
 
 _SPECIAL = {
@@ -38,6 +38,7 @@ def latex_table(study: Study, label: str) -> str:
     caption = (
         f"{escaped(label)}: mean $\\pm$ standard deviation over {study.record['folds']} folds, "
         "95\\,\\% interval by bootstrap over patients."
+        + (f" Outcome: {escaped(shown_endpoint(study, label))}." if outcome else "")
     )
     return "\n".join(
         [

@@ -104,7 +104,7 @@ def _context(study: Study) -> dict[str, Any]:
         "survival_columns": list(outcome_tables.SURVIVAL_COLUMNS),
         "survival": outcome_tables.survival_rows(study),
         "survival_reasons": outcome_tables.survival_reasons(study),
-        "table_endpoints": _table_endpoints(study),
+        "table_endpoints": {label: result_tables.shown_endpoint(study, label) for label in study.labels},
         "budget": budget_rows(study),
         "budget_columns": list(BUDGET_COLUMNS),
         "annotation_costs": record.get("config", {}).get("annotation_budget", {}),
@@ -140,16 +140,6 @@ def _paper_context(study: Study) -> dict[str, Any]:
 
 def _questions(study: Study) -> list[dict[str, Any]]:
     return study.record.get("outcome", {}).get("questions", [])
-
-
-def _table_endpoints(study: Study) -> dict[str, str]:
-    """Class to the endpoint that its main table shows, the first of its rows; empty where there is none."""
-    shown = {}
-    for label in study.labels:
-        rows = study.tables[label].to_dict("records")
-        endpoints = [row["endpoint"] for row in rows if isinstance(row.get("endpoint"), str)]
-        shown[label] = endpoint_title(endpoints[0]) if endpoints else ""
-    return shown
 
 
 def _fold_counts(study: Study) -> list[tuple[str, ...]]:

@@ -24,6 +24,7 @@ from pointpet.report.study_folder import PROBABILITY, Study, numbers, value_or_n
 from pointpet.report.wording import (
     BLANK,
     duration,
+    endpoint_title,
     flag_text,
     limits,
     mean_sd,
@@ -258,6 +259,12 @@ def _training_row(method: dict[str, Any]) -> tuple[str, ...]:
         ", ".join(str(value) for value in epochs) or BLANK,
         duration(float(np.mean(seconds))) if seconds else BLANK,
     )
+
+
+def shown_endpoint(study: Study, label: str) -> str:
+    """The endpoint of a class's main table in words: the first of its rows; empty where there is none."""
+    rows = study.tables[label].to_dict("records")
+    return next((endpoint_title(row["endpoint"]) for row in rows if isinstance(row.get("endpoint"), str)), "")
 
 
 def has_outcome(study: Study, label: str) -> bool:

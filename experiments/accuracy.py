@@ -29,7 +29,7 @@ from pointpet.io.artefacts import write_text
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.pet import read_any_mask
 from pointpet.localise import segment_point
-from pointpet.localise.candidates import LEAST
+from pointpet.localise.candidates import forest_votes
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.stored import FittedForest, read_stored
 from pointpet.pipeline.config import Configuration, load_configuration
@@ -88,7 +88,7 @@ def forest_answers(case: Case, *, models: Mapping[int, Path]) -> list[dict[str, 
             continue
         suv = found.features[:, FEATURES.index("log_suv"), None]
         shares = fitted.forest.probabilities(found.features)[:, 1:]
-        scores = fitted.settings.weight * np.log(shares + LEAST) + LocaliseSettings().uptake_power * suv
+        scores = forest_votes(shares, weight=fitted.settings.weight) + LocaliseSettings().uptake_power * suv
         best, index = np.unravel_index(int(scores.argmax()), scores.shape)
         away = truth_mm - found.world_mm[best]
         views = [np.hypot(away[:, axis], away[:, 2]).min() for axis in (0, 1)]

@@ -79,29 +79,37 @@ class WeightedCandidates:
         return x, y, z
 
 
+def forest_votes(lesion_probabilities: NDArray[np.float64], *, weight: float) -> NDArray[np.float64]:
+    """Logarithm of what the forest says of a candidate, as it counts for class and place: weight x log(p + `LEAST`)."""
+    return weight * np.log(lesion_probabilities + LEAST)
+
+
+def place_weights(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) in (0, 1]: each candidate's vote (N,) for one class beside the highest, no longer as a logarithm."""
+    return np.exp(votes - votes.max())
+
+
 def joint_scores(
     world_mm: NDArray[np.float64],
     uptake: NDArray,
-    lesion_probabilities: NDArray,
+    votes: NDArray[np.float64],
     maps: Sequence[Mapping[Plane, ActivationMap]],
-    *,
-    weight: float,
 ) -> NDArray[np.float64]:
     """Score each candidate as the lesion of each class.
 
-    s(i, c) = log M_coronal,c + log M_sagittal,c + log uptake + weight x log p_c, each at candidate i, with `MAP_FLOOR`
-    added to each M and `LEAST` to p.
+    s(i, c) = log M_coronal,c + log M_sagittal,c + log uptake + the forest's vote for c, each at candidate i, with
+    `MAP_FLOOR` added to each M.
 
     Args:
         world_mm: (N, 3).
         uptake: (N,) factor of each candidate, over 0.
-        lesion_probabilities: (N, C), the forest's.
+        votes: (N, C), see `forest_votes`.
         maps: each class's maps, in the order of the columns.
 
     Returns:
         (N, C).
     """
-    scores = weight * np.log(lesion_probabilities + LEAST) + np.log(uptake)[:, None]
+    scores = votes + np.log(uptake)[:, None]
     for column, views in enumerate(maps):
         for activation in views.values():
             scores[:, column] += np.log(_at(activation, world_mm) + MAP_FLOOR)

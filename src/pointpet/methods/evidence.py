@@ -10,7 +10,13 @@ import numpy as np
 
 from pointpet.core import ActivationMap, Candidates, Plane
 from pointpet.image.candidates import FEATURES
-from pointpet.localise.candidates import WeightedCandidates, class_probabilities, joint_scores
+from pointpet.localise.candidates import (
+    WeightedCandidates,
+    class_probabilities,
+    forest_votes,
+    joint_scores,
+    place_weights,
+)
 
 if TYPE_CHECKING:
     from pointpet.learn.activation import Activation
@@ -76,13 +82,13 @@ def with_candidates(
     maps = [activation.class_maps[name] for name in names]
     none, shares = np.split(forest.probabilities(found.features), [1], axis=1)
     uptake = np.exp(uptake_power * found.features[:, FEATURES.index("log_suv")])
-    scores = joint_scores(found.world_mm, uptake, shares, maps, weight=settings.weight)
+    votes = forest_votes(shares, weight=settings.weight)
+    scores = joint_scores(found.world_mm, uptake, votes, maps)
     probabilities = np.array(network)
     if not set(names) & set(lesion_free):
         probabilities = class_probabilities(scores, network, class_share=settings.class_share)
     # Of a case that is called free of lesions too: where to look, if the class is doubted.
     index = max((n for n, name in enumerate(names) if name not in lesion_free), key=probabilities.__getitem__)
-    weights = (shares[:, index] / max(shares[:, index].max(), np.finfo(float).tiny)) ** settings.weight
-    weighted = WeightedCandidates(found.world_mm, weights, settings.sigma_mm)
+    weighted = WeightedCandidates(found.world_mm, place_weights(votes[:, index]), settings.sigma_mm)
     lesion_like = 1.0 - float(none[np.argmax(scores[:, index]), 0])
     return Evidence(dict(zip(names, probabilities.tolist(), strict=True)), maps[index], weighted, lesion_like)

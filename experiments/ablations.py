@@ -21,6 +21,7 @@ import pandas as pd
 from accuracy import markdown, printed, shown_arguments
 from provenance import VERSION
 
+from pointpet.core import TrainingError
 from pointpet.io.artefacts import read_json, write_json, write_text
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.machine import describe_machine
@@ -109,8 +110,13 @@ def measured_row(task: _Task) -> dict[str, Any]:
         shutil.copytree(task.prepared, task.study / ".prepared", copy_function=os.link)
     configuration = build_configuration({"outcome": {"enabled": False}, **VARIANTS[task.name]})
     asked = StudyRequest(task.manifest, ("proposed",), FOLDS, task.seed)
-    outcome = run_study(asked, task.study, configuration)
-    row = {"variant": task.name, "seed": task.seed, **figures(task.study), "failed": len(outcome.failures)}
+    row: dict[str, Any] = {"variant": task.name, "seed": task.seed}
+    try:
+        outcome = run_study(asked, task.study, configuration)
+    except TrainingError as error:  # a variant that cannot be trained is a result too
+        row["failed"] = str(error)
+    else:
+        row |= {**figures(task.study), "failed": f"{len(outcome.failures)} folds" if outcome.failures else ""}
     write_json(known, row)
     return row
 

@@ -79,5 +79,5 @@ def test_a_patient_is_never_on_both_sides_of_an_inner_split(made_up, monkeypatch
 def test_too_few_events_are_refused_with_their_counts(made_up):
     samples = made_up.endpoint.samples(made_up.endpoint.table.case_ids)
     few = replace(samples, truth=np.arange(80) < 5)
-    with pytest.raises(TrainingError, match="needs 8 cases of each outcome, got 5 with and 75 without the event"):
+    with pytest.raises(TrainingError, match="8 cases of each outcome, got 5 with outcome 1 and 75 with outcome 0"):
         fit_outcome(few, "elastic_net", SETTINGS, seed=0)

@@ -83,8 +83,8 @@ def fit_outcome(training: Samples, model: str, settings: OutcomeSettings, *, see
         raise TrainingError(
             "PP-OUTCOME-EVENTS",
             "training fold",
-            f"needs {settings.min_events} cases of each outcome, got {int(training.truth.sum())} with and "
-            f"{int((~training.truth).sum())} without the event",
+            f"needs {settings.min_events} cases of each outcome, got {int(training.truth.sum())} with outcome 1 and "
+            f"{int((~training.truth).sum())} with outcome 0",
             "Add patients, or use more folds so that each trains on more",
         )
     held_out = _inner_probabilities(training, model, settings, seed)

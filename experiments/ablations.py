@@ -17,14 +17,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from accuracy import markdown, printed, shown_arguments
-from provenance import VERSION
+from provenance import machine
 
 from pointpet.core import TrainingError
 from pointpet.io.artefacts import read_json, write_json, write_text
 from pointpet.pipeline.config import build_configuration
-from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.prepare import prepare_cohort
@@ -33,34 +33,35 @@ from pointpet.pipeline.study import StudyRequest, run_study
 PHANTOM_SEED = 4711
 FOLDS = 2
 
-ALONE = {"candidates": {"enabled": False}}
+MAPS: Mapping[str, Any] = {"candidates": {"enabled": False}}
 
 
-def _alone(**training: Any) -> dict[str, Any]:
-    return {**ALONE, "training": training}
+def _turned(**training: Any) -> dict[str, Any]:
+    return {**MAPS, "training": {"turns": True, **training}}
 
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
-    "maps alone": ALONE,
-    "no distance loss": {"training": {"distance": "none"}},
-    "maps alone, views not made to agree": {**ALONE, "localise": {"agree": False}},
-    "no turned views": {"training": {"turns": False}},
-    "maps alone, no turned views": _alone(turns=False),
-    "maps alone, lambda 0.3": _alone(distance_weight=0.3),
-    "maps alone, lambda 3": _alone(distance_weight=3.0),
-    "maps alone, centroid": _alone(distance="centroid"),
-    "maps alone, weighted distance": _alone(distance="weighted"),
-    "maps alone, softmax centroid": _alone(distance="softmax_centroid"),
-    "maps alone, Gaussian": _alone(distance="gaussian"),
-    "maps alone, spatial cross-entropy": _alone(distance="cross_entropy"),
-    "maps alone, a network for each view": _alone(shared_views=False),
-    "maps alone, stride 8": _alone(cam_stride=8),
-    "maps alone, twice the passes": _alone(epochs=120),
-    "maps alone, input of 4 mm": _alone(input_mm=4.0),
-    "maps alone, score by the highest tenth of the map": _alone(pooled_share=0.1),
+    "turned views": {"training": {"turns": True}},
+    "turned views, no distance loss": {"training": {"turns": True, "distance": "none"}},
+    "maps alone": MAPS,
+    "maps, turned": _turned(),
+    "maps, turned: views not made to agree": {**_turned(), "localise": {"agree": False}},
+    "maps, turned: lambda 0.3": _turned(distance_weight=0.3),
+    "maps, turned: lambda 3": _turned(distance_weight=3.0),
+    "maps, turned: centroid": _turned(distance="centroid"),
+    "maps, turned: weighted distance": _turned(distance="weighted"),
+    "maps, turned: softmax centroid": _turned(distance="softmax_centroid"),
+    "maps, turned: Gaussian": _turned(distance="gaussian"),
+    "maps, turned: spatial cross-entropy": _turned(distance="cross_entropy"),
+    "maps, turned: a network for each view": _turned(shared_views=False),
+    "maps, turned: stride 8": _turned(cam_stride=8),
+    "maps, turned: twice the passes": _turned(epochs=120),
+    "maps, turned: input of 4 mm": _turned(input_mm=4.0),
+    "maps, turned: score by the highest tenth of the map": _turned(pooled_share=0.1),
 }
-"""Name to what differs from the default configuration. `maps alone`: no candidates, which hide what a map lacks."""
+"""Name to what differs from the default configuration. `maps`: no candidates, which hide what a map lacks; `turned`:
+with turned views."""
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
@@ -69,7 +70,7 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
     request = PhantomRequest(arguments.patients, PHANTOM_SEED, arguments.preset, "nifti")
     write_phantom(request, cohort, report=printed("phantom"))
     prepared = arguments.work / f"prepared_{arguments.preset}"
-    settings = build_configuration({}).preparing
+    settings = build_configuration({"training": {"turns": True}}).preparing(("proposed",))
     prepare_cohort(cohort / "cohort.csv", prepared, settings, workers=arguments.workers, report=printed("prepare"))
     tasks = [
         _Task(cohort / "cohort.csv", prepared, arguments.work / stem(arguments.preset, name, seed), name, seed)
@@ -110,7 +111,7 @@ def measured_row(task: _Task) -> dict[str, Any]:
         shutil.copytree(task.prepared, task.study / ".prepared", copy_function=os.link)
     configuration = build_configuration({"outcome": {"enabled": False}, **VARIANTS[task.name]})
     asked = StudyRequest(task.manifest, ("proposed",), FOLDS, task.seed)
-    row: dict[str, Any] = {"variant": task.name, "seed": task.seed}
+    row: dict[str, Any] = {"variant": task.name, "seed": task.seed, "by": machine()}
     try:
         outcome = run_study(asked, task.study, configuration)
     except TrainingError as error:  # a variant that cannot be trained is a result too
@@ -126,8 +127,10 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.copy()
     rows["hit"] = rows.filter(like="hit ").mean(axis=1)
     rows["dice"] = rows.filter(like="dice ").mean(axis=1)
-    means = rows.groupby("variant", sort=False)[["accuracy", "hit", "dice"]].agg(["mean", "std"])
-    means.columns = [name if what == "mean" else f"{name}, sd of seeds" for name, what in means.columns]
+    grouped = rows.groupby("variant", sort=False)[["accuracy", "hit", "dice"]]
+    means = grouped.agg(["mean", "std"])
+    means.columns = [name if what == "mean" else f"{name}, sd" for name, what in means.columns]
+    means["seeds"] = grouped.count()["accuracy"]
     return means.reset_index()
 
 
@@ -145,25 +148,26 @@ def figures(study: Path) -> dict[str, float]:
 
 def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
     """The result page."""
-    machine = describe_machine()
+    makers = "; ".join(f"{maker} ({count} rows)" for maker, count in rows["by"].value_counts().items())
+    shown = rows.drop(columns="by").replace({np.nan: ""})
     return "\n".join(
         [
             f"# What each choice brings, preset `{arguments.preset}`",
             "",
             f"Command: `python {' '.join(shown_arguments())}`",
             "",
-            f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
-            f"{machine['torch']}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds, seeds "
-            f"{', '.join(map(str, arguments.seeds))} of folds and training. `maps alone`: without candidates. A share "
-            f"of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}.",
+            f"{makers}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds; a seed is that of "
+            "folds and training. `maps`: without candidates, which hide what a map lacks; `turned`: with turned views. "
+            f"A share of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}; "
+            "differences between variants of one seed are paired and vary less.",
             "",
-            "Means over seeds; hit and Dice: mean of both classes.",
+            "Means over the seeds that were trained; hit and Dice: mean of both classes.",
             "",
-            markdown(summary(rows)),
+            markdown(summary(rows).replace({np.nan: ""})),
             "",
             "Each seed:",
             "",
-            markdown(rows),
+            markdown(shown),
             "",
         ]
     )

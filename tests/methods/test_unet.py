@@ -1,5 +1,7 @@
 """The U-Net and the fully convolutional classifier as methods: what they are given, and models that come back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,24 @@ def test_the_unet_is_given_label_and_mask_in_training_and_nothing_at_test_time()
         assert supervision.testing == frozenset()
     assert build("cam_fcn").supervision.training == {Given.LABEL}
     assert build("cam_fcn").supervision.testing == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "turns", "asked"), [(2, True, True), (2, False, False), (3, True, False)], ids=str
+)
+def test_only_the_2d_unet_asks_for_turned_views_and_only_where_it_is_to_learn_from_them(
+    dimensions, turns, asked
+) -> None:
+    loaded = []
+
+    def turned_of(index: int) -> list:
+        loaded.append(index)
+        return []
+
+    training = [replace(case(index), load_turned=lambda index=index: turned_of(index)) for index in range(4)]
+    settings = UnetSettings(dimensions=dimensions, turns=turns, **SMALL)
+    build_unet(COMMON, LOCALISING, settings).fit(training, FitContext(seed=0, classes=CLASSES))
+    assert bool(loaded) == asked
 
 
 @pytest.mark.parametrize(("name", "dimensions"), [("unet", 2), ("unet", 3), ("cam_fcn", 2)])

@@ -63,8 +63,19 @@ def test_the_digest_follows_the_settings():
 def test_turned_views_are_made_for_the_pixel_that_training_asks_for():
     asked = build_configuration({"prepare": {"pixel_mm": 2.0}, "training": {"input_mm": 8.0}})
     assert asked.prepare.turned_factor == 0
-    assert asked.preparing.turned_factor == 4
-    assert build_configuration({"prepare": {"turned_factor": 2}}).preparing.turned_factor == 2
+    assert asked.preparing().turned_factor == 4
+    assert build_configuration({"prepare": {"turned_factor": 2}}).preparing().turned_factor == 2
+
+
+def test_turned_views_are_made_only_where_a_method_learns_from_them():
+    defaults = Configuration()
+    assert defaults.preparing().turns_deg == defaults.prepare.turns_deg, "whoever prepares alone does not know for whom"
+    assert defaults.preparing(("proposed", "click41")).turns_deg == ()
+    assert defaults.preparing(("proposed", "unet")).turns_deg
+    turned = build_configuration({"training": {"turns": True}, "unet": {"turns": False}})
+    assert turned.preparing(("cam_fcn",)).turns_deg
+    assert turned.preparing(("unet",)).turns_deg == ()
+    assert build_configuration({"unet": {"dimensions": 3}}).preparing(("unet",)).turns_deg == ()
 
 
 @pytest.mark.parametrize(

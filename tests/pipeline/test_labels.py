@@ -42,7 +42,7 @@ def test_a_blank_column_is_told_from_a_missing_one(table, quick, tmp_path):
 
 
 def test_a_prepared_folder_without_classes_trains_nothing(table, quick, tmp_path):
-    prepared = prepare_cohort(written(table.head(2).assign(label=None), tmp_path), tmp_path / "p", quick.preparing)
+    prepared = prepare_cohort(written(table.head(2).assign(label=None), tmp_path), tmp_path / "p", quick.preparing())
     with pytest.raises(CohortError, match="none of its 2 cases has a class"):
         fit_prepared(quick.method("proposed"), prepared, quick, seed=0)
 

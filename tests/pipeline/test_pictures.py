@@ -246,13 +246,13 @@ def test_masks_without_a_pixel_are_those_of_a_control(coronal, quick_2d, tmp_pat
     for name in table.loc[controls, "mask_coronal"]:
         write_picture(tmp_path / name, np.zeros((100, 80), np.uint8))
     table.to_csv(manifest, index=False)
-    prepared = prepare_cohort(manifest, tmp_path / "prepared", quick_2d.preparing)
+    prepared = prepare_cohort(manifest, tmp_path / "prepared", quick_2d.preparing())
     assert [case.case.has_truth for case in prepared.cases] == [True, False] * 6
     assert all(case.turned() == () for case in prepared.cases)
 
 
 def test_the_body_sets_the_grey_scale(coronal, quick_2d, tmp_path):
-    settings = replace(quick_2d.preparing, picture_suv="body")
+    settings = replace(quick_2d.preparing(), picture_suv="body")
     prepared = prepare_cohort(coronal, tmp_path, settings)
     for case in prepared.cases:
         values = case.mips.picture(Plane.CORONAL)
@@ -295,7 +295,7 @@ def test_the_viewer_opens_a_study_of_pictures(study):
 
 
 def test_pixel_points_are_those_of_the_manifest(coronal, quick_2d, tmp_path):
-    prepared = prepare_cohort(coronal, tmp_path, quick_2d.preparing)
+    prepared = prepare_cohort(coronal, tmp_path, quick_2d.preparing())
     case = prepared.cases[0].case
     assert (
         case_pixels(case, prepared.cases[0].mips)[Plane.CORONAL].tolist() == case.pixel_points[Plane.CORONAL].tolist()

@@ -39,7 +39,7 @@ def test_training_again_with_the_same_command_keeps_the_model(cohort_folder, qui
 
 
 def test_a_prepared_folder_trains_the_same_model(cohort_folder, quick, model, tmp_path):
-    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing())
     train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
     ours, theirs = (folder / "weights.safetensors" for folder in (model, tmp_path / "m"))
     assert ours.read_bytes() == theirs.read_bytes()
@@ -84,7 +84,7 @@ def test_python_gives_the_same_confidence_and_keeps_the_calibration(cohort_folde
 
 def test_the_calibration_is_that_of_the_training_cases_held_out(cohort_folder, quick, model):
     """As a study does it: on the cases that chose the epoch, by a forest that knows none of their clicks."""
-    prepared = prepare_cohort(cohort_folder / "cohort.csv", model.parent / "p", quick.preparing)
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", model.parent / "p", quick.preparing())
     method = quick.method("proposed")
     trained = fit_prepared(method, prepared, quick, seed=1)
     held = method.held_out(trained.cases, trained.context)
@@ -109,12 +109,12 @@ def test_without_a_calibration_the_confidence_is_blank_and_a_damaged_one_is_refu
 
 
 def test_a_model_says_how_the_prepared_folder_was_made_not_what_the_configuration_would(cohort_folder, quick, tmp_path):
-    made = replace(quick.preparing, pixel_mm=8.0, interpolation="linear", turned_factor=1)
+    made = replace(quick.preparing(), pixel_mm=8.0, interpolation="linear", turned_factor=1)
     prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", made)
     train_model(tmp_path / "p", tmp_path / "m", quick, method="cam_alone", seed=1)
     known = read_json(tmp_path / "m" / "model.json")["preprocessing"]
     assert (known["pixel_mm"], known["interpolation"], known["turned_factor"]) == (8.0, "linear", 1)
-    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing, overwrite=True)
+    prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing(), overwrite=True)
     with pytest.raises(OutputError, match="holds the output of another run"):
         train_model(tmp_path / "p", tmp_path / "m", quick, method="cam_alone", seed=1)
 
@@ -173,7 +173,7 @@ def test_a_model_of_phantoms_is_flagged_whatever_way_it_was_trained(cohort_folde
 
     shutil.copytree(cohort_folder, tmp_path / "cohort")
     write_json(tmp_path / "cohort" / "phantom.json", {"preset": "default"})
-    prepare_cohort(tmp_path / "cohort" / "cohort.csv", tmp_path / "p", quick.preparing)
+    prepare_cohort(tmp_path / "cohort" / "cohort.csv", tmp_path / "p", quick.preparing())
     train_model(tmp_path / "p", tmp_path / "m", quick, seed=1)
     outcome = predict_inputs(tmp_path / "m", [cohort_folder / "images" / "C00.nii.gz"], tmp_path / "out")
     assert outcome.phantom_trained

@@ -258,7 +258,7 @@ def fold_task(prepared, study: Path, quick) -> FoldTask:
 def test_a_model_of_a_fold_says_how_its_cases_were_prepared(cohort_folder, quick, tmp_path):
     """Of the MIPs that it learnt from, not of the configuration: a new scan is to be treated as they were."""
     finer = replace(quick, prepare=replace(quick.prepare, pixel_mm=2.0, turns_deg=(5.0,)))
-    prepared = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
+    prepared = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing())
     task = replace(fold_task(prepared, tmp_path / "s", finer), methods=("cam_alone",))
     assert run_fold(task) == []
     told = read_model(model_folder(task.study, "cam_alone", 0))[1]["preprocessing"]
@@ -299,7 +299,7 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
 
 def test_marks_of_the_test_fold_say_nothing_of_which_classes_are_free_of_lesions(cohort_folder, quick, tmp_path):
     """In the training part nobody marked a lesion of a class; in the whole cohort somebody did, or nobody."""
-    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing)
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing())
     tested = fold_task(honest, tmp_path, quick).fold.test
 
     def case_of(known: PreparedCase, told: bool) -> PreparedCase:
@@ -336,7 +336,7 @@ def test_what_is_prepared_of_a_scan_knows_no_point_label_or_mask(cohort_folder, 
     made = {}
     for name, rows in {"true": true, "lied": lied, "bare": bare}.items():
         rows.to_csv(tmp_path / f"{name}.csv", index=False)
-        prepared = prepare_cohort(tmp_path / f"{name}.csv", tmp_path / name, quick.preparing)
+        prepared = prepare_cohort(tmp_path / f"{name}.csv", tmp_path / name, quick.preparing())
         assert prepared.failures == ()
         made[name] = digests(tmp_path / name, ".npz")
     assert {Path(name).name for name in made["true"]} == {

@@ -95,7 +95,7 @@ class WeakDetector(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         configuration = _as_configuration(self.configuration)
         if self.cache is None:  # turned views are for training alone
-            configuration = replace(configuration, prepare=replace(configuration.preparing, turns_deg=()))
+            configuration = replace(configuration, prepare=replace(configuration.preparing(), turns_deg=()))
         testing = configuration.method(self.method).supervision.testing
         reader = VolumeReader()
         rows = []
@@ -120,7 +120,7 @@ class WeakDetector(ClassifierMixin, BaseEstimator):
     def _prepared(self, cohort: Cohort, configuration: Configuration) -> Iterator[PreparedCohort]:
         with TemporaryDirectory(prefix="pointpet-") as scratch:
             folder = Path(scratch if self.cache is None else self.cache)
-            prepared = prepare_cohort(cohort, folder, configuration.preparing, workers=self.workers)
+            prepared = prepare_cohort(cohort, folder, configuration.preparing((self.method,)), workers=self.workers)
             require_prepared(prepared)
             yield prepared
 

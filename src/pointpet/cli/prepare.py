@@ -30,7 +30,7 @@ def command(
 
     team = workforce(workers, scheduler)
     console = Console(quiet=quiet, verbose=verbose)
-    settings = load_configuration(config).preparing
+    settings = load_configuration(config).preparing()
     with console.progress("prepare") as report:
         prepared = prepare_cohort(cohort, out, settings, overwrite=overwrite, workers=team, report=report)
     console.result(f"{out}: {len(prepared.cases)} cases prepared")

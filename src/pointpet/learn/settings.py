@@ -85,7 +85,7 @@ class TrainingSettings:
     learning_rate: float = option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = option(0.01, "Weight decay of AdamW")
     turns: bool = option(
-        True, "Augmentation: show the patient turned (prepare.turns_deg), each turn as often as the scan itself"
+        False, "Augmentation: show the patient turned (prepare.turns_deg), each turn as often as the scan itself"
     )
     flip: bool = option(True, "Augmentation: mirror coronal views left to right, half of the time")
     shift_mm: float = option(24.0, "Augmentation: shift by up to this much along each axis, mm")

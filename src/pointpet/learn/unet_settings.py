@@ -41,6 +41,7 @@ class UnetSettings:
     batch_size: int = option(8, "Views or patches in a batch")
     learning_rate: float = option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = option(0.01, "Weight decay of AdamW")
+    turns: bool = option(True, "2D, augmentation: show the patient turned (prepare.turns_deg)")
     cell_mm: float = option(6.0, "3D: edge of a cube of the resampled volume, mm")
     patch_cells: int = option(48, "3D: cubes along the edge of a patch, a multiple of 16")
     patches: int = option(2, "3D: patches a case and epoch, every other one about the tumour")
@@ -51,6 +52,7 @@ class UnetSettings:
             self,
             "unet",
             (
+                ("turns", "true or false", isinstance(self.turns, bool)),
                 ("dimensions", "2 or 3", self.dimensions in (2, 3)),
                 ("features", "six counts of at least 1", len(self.features) == LEVELS + 1 and min(self.features) >= 1),
                 ("class_weight", "0 or more", self.class_weight >= 0),
@@ -71,6 +73,7 @@ class UnetSettings:
             common,
             cam_stride=DEEPEST_STRIDE,
             distance="none",
+            turns=self.turns,
             epochs=self.epochs,
             patience=self.patience,
             batch_size=self.batch_size,

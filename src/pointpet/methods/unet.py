@@ -114,7 +114,7 @@ class UnetMethod:
         if not pictures and label in context.lesion_free and case.load_volume is None:
             pictures = {plane: np.zeros(mips.picture(plane).T.shape, bool) for plane in mips.planes}
         # The 3D network turns no patient: a volume turned is a volume resampled.
-        turns = self.training.turns and self.settings.dimensions == 2
+        turns = self.settings.turns and self.settings.dimensions == 2
         return MaskedExample(
             Example(case.case_id, case.patient_id, mips, label),
             mask,

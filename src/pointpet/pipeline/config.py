@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -160,11 +160,17 @@ class Configuration:
         """Plain values, as YAML and JSON hold them."""
         return {name: _plain(asdict(getattr(self, name))) for name in SECTIONS}
 
-    @property
-    def preparing(self) -> PrepareSettings:
-        """The settings of `prepare` with the pixel of the turned views settled."""
+    def preparing(self, methods: Collection[str] = ()) -> PrepareSettings:
+        """The settings of `prepare` with the pixel of the turned views settled, and without these where nobody asks.
+
+        Args:
+            methods: names of those that will learn from what is prepared; empty: any may.
+        """
         wanted = max(1, round(self.training.input_mm / self.prepare.pixel_mm))
-        return replace(self.prepare, turned_factor=self.prepare.turned_factor or wanted)
+        settled = replace(self.prepare, turned_factor=self.prepare.turned_factor or wanted)
+        unet = self.unet.turns and self.unet.dimensions == 2
+        learns = [unet if name == "unet" else self.training.turns for name in methods or ("unet", "proposed")]
+        return settled if any(learns) else replace(settled, turns_deg=())
 
     def method(self, name: str) -> Method:
         """Build a method by name, with the settings of its own section where it has one.

@@ -92,7 +92,7 @@ def run_study(
         prepared = prepare_cohort(
             manifest,
             out / ".prepared",
-            configuration.preparing,
+            configuration.preparing(methods),
             overwrite=True,
             workers=request.workers,
             report=report,

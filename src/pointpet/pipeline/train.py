@@ -16,7 +16,7 @@ from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Method
 from pointpet.methods.fitted_weak import require_mips
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.confidence import calibrate
-from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.config import Configuration, PrepareSettings
 from pointpet.pipeline.labels import require_labels
 from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import Report, silent
@@ -70,7 +70,9 @@ def train_model(
         def begin() -> PreparedCohort | None:
             held.enter_context(lock_folder(out))
             claim_folder(out, "model", asked, overwrite=overwrite, made_by=program())
-            return None if (out / "model.json").is_file() else _prepared(source, out, configuration, report)
+            if (out / "model.json").is_file():
+                return None
+            return _prepared(source, out, configuration.preparing((method,)), report)
 
         prepared = from_first(begin)
         if prepared is None:
@@ -148,13 +150,13 @@ def _source(source: Path) -> dict[str, Any]:
     return {"source": known.digest, "prepared": asdict(known.settings)}
 
 
-def _prepared(source: Path, out: Path, configuration: Configuration, report: Report) -> PreparedCohort:
+def _prepared(source: Path, out: Path, settings: PrepareSettings, report: Report) -> PreparedCohort:
     if source.is_dir():
         prepared = load_prepared(source)
     else:
         manifest = read_cohort(source)
         require_labels(manifest)
-        prepared = prepare_cohort(manifest, out / ".prepared", configuration.preparing, overwrite=True, report=report)
+        prepared = prepare_cohort(manifest, out / ".prepared", settings, overwrite=True, report=report)
     require_prepared(prepared)
     return prepared
 

@@ -107,6 +107,11 @@ def model_folder(study: Path, method: str, fold: int) -> Path:
     return study / "models" / method / f"fold_{fold}"
 
 
+def checkpoint_folder(study: Path, method: str, fold: int) -> Path:
+    """Where an interrupted training of a fold left its state."""
+    return study / "models" / method / f"fold_{fold}.checkpoint"
+
+
 def failure(case_id: str, stage: str, method: str, error: PointpetError, *, fold: int) -> dict[str, Any]:
     """An entry of a study's list of failures; `case_id` blank where training failed."""
     return {
@@ -128,7 +133,7 @@ def _make_ready(task: FoldTask, method: Method, reader: VolumeReader) -> ReadyMe
     supervision = method.supervision
     known = [task.by_id[case_id] for case_id in task.fold.train]
     training = [case_input(case, supervision.training, reader) for case in known] if supervision.trains else []
-    checkpoints = folder.with_name(folder.name + ".checkpoint")
+    checkpoints = checkpoint_folder(task.study, method.name, task.fold.number)
     context = FitContext(
         seed=derive_seed(task.seed, method.name, task.fold.number),
         classes=task.classes,

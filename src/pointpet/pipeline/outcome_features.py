@@ -15,6 +15,7 @@ from pointpet._version import __version__
 from pointpet.core import FeatureTable, Mask, Volume, text_digest
 from pointpet.io.artefacts import read_json, write_csv, write_json
 from pointpet.io.nifti import read_mask
+from pointpet.io.stamps import file_stamps
 from pointpet.pipeline.case_inputs import VolumeReader
 from pointpet.pipeline.fold import case_folder
 from pointpet.pipeline.mapping import Report, Workers, attempt, map_tasks, silent
@@ -87,7 +88,7 @@ def case_features(task: FeatureTask) -> tuple[dict[str, Mapping[str, float]], li
             if error is not None:
                 failures.append(_failure(case.case_id, name, error))
     if case.mask is not None:
-        digest = text_digest([_stamp(case.mask), task.prepared.pixel_hash])
+        digest = text_digest([file_stamps([case.mask]), task.prepared.pixel_hash])
         rows[TRUE_MASK], error = attempt(
             _kept, task, TRUE_MASK, digest, lambda: (reader.volume(task.prepared), reader.mask(task.prepared)), by_mask
         )
@@ -120,12 +121,6 @@ def _kept(
 def _read(reader: VolumeReader, prepared: PreparedCase, path: Path) -> tuple[Volume, Mask]:
     volume = reader.volume(prepared)
     return volume, read_mask(path, volume)
-
-
-def _stamp(path: Path) -> list[object]:
-    """Size and time of a mask's files: it may be a folder of DICOM objects."""
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
-    return [(item.name, item.stat().st_size, item.stat().st_mtime_ns) for item in files]
 
 
 def _table(rows: Mapping[str, Mapping[str, float]]) -> FeatureTable:

@@ -33,7 +33,8 @@ from pointpet.io.candidate_files import read_candidates, write_candidates
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mips, read_turned, write_mips, write_turned
 from pointpet.io.mip_pictures import read_mip_pictures, read_picture_masks
-from pointpet.io.pet import PetReading, read_pet, sidecar_path
+from pointpet.io.pet import PetReading, read_pet
+from pointpet.io.stamps import file_stamps, image_sources
 from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -344,13 +345,8 @@ def _annotation(case: Case) -> dict[str, Any]:
 
 
 def _source_digest(case: Case, settings: PrepareSettings) -> str:
-    sources = [case.pet] if case.pet is not None else [*case.mips.values(), *case.mip_masks.values()]
-    files: list[Path] = []
-    for source in sources:
-        files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-        # A NIfTI's unit and acquisition stand beside it.
-        files += [path for path in [sidecar_path(source)] if not source.is_dir() and path.is_file()]
-    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    # Whether 2D masks have a pixel is a fact of the prepared case; 3D ones are read where they are needed.
+    facts = file_stamps([*image_sources(case), *case.mip_masks.values()])
     reading = [case.pet_units, dict(case.header), case.pixel_mm, case.mip_scale, case.mip_inverted]
     return text_digest([facts, reading, asdict(settings), FORMAT_VERSION])
 

@@ -29,6 +29,7 @@ from pointpet.pipeline.outcome_tables import outcome_record
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, prepare_cohort
 from pointpet.pipeline.program import added_by, program
+from pointpet.pipeline.study_inputs import forget_stale
 from pointpet.pipeline.study_methods import choose_methods, outcome_networks
 from pointpet.pipeline.tables import collect_results, write_tables
 from pointpet.report.render import REPORT_NAME, render_report
@@ -69,13 +70,15 @@ class StudyOutcome:
 def run_study(
     request: StudyRequest, out: Path, configuration: Configuration, *, report: Report = silent
 ) -> StudyOutcome:
-    """Run a study, or go on with an interrupted one; one that is finished stays as it is.
+    """Run a study, or go on with an interrupted one; one that is finished stays as it is, unless an image or a mask
+    was replaced since: what follows from it is then made again.
 
     Raises:
         Faults: manifest or configuration wrong.
         CohortError: no case has a class.
         TrainingError: no case could be read, too few cases for the folds, or a method that failed in every fold.
-        OutputError: `out` holds another study, or another process writes there.
+        OutputError: `out` holds another study, one with a case that can no longer be read, or another process writes
+            there.
     """
     started = datetime.now(UTC)
     with lock_folder(out):
@@ -86,7 +89,7 @@ def run_study(
         # Folds by other code, here or in a package that adds a method, are not to stand beside folds by this.
         claimed = {**asked, "cohort": manifest.digest, "added_by": added_by(methods)}
         claim_folder(out, "study", claimed, overwrite=request.overwrite, made_by=program())
-        if is_finished(out, configuration, annotation_budget=request.annotation_budget):
+        if is_finished(out, configuration, manifest, annotation_budget=request.annotation_budget):
             page = out / REPORT_NAME
             return StudyOutcome(page if page.is_file() else render_report(out), ())
         prepared = prepare_cohort(
@@ -105,6 +108,7 @@ def run_study(
         networks = outcome_networks(chosen, configuration)
         segmenting = tuple(name for name in chosen if name not in {network.name for network in networks})
         folds = _folds(usable, request)
+        forget_stale(out, usable, folds, [configuration.method(name) for name in segmenting])
         write_csv(out / "folds.csv", _fold_rows(usable, folds))
         common: dict[str, Any] = {"methods": segmenting, "classes": usable.cohort.classes, "lesion_free": lesion_free}
         common |= {"configuration": configuration, "seed": request.seed}

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from accuracy import markdown, printed, shown_arguments
+from pages import markdown, printed, shown_command
 from provenance import machine
 
 from pointpet.core import TrainingError
@@ -154,7 +154,7 @@ def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
         [
             f"# What each choice brings, preset `{arguments.preset}`",
             "",
-            f"Command: `python {' '.join(shown_arguments())}`",
+            f"Command: `{shown_command()}`",
             "",
             f"{makers}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds; a seed is that of "
             "folds and training. `maps`: without candidates, which hide what a map lacks; `turned`: with turned views. "

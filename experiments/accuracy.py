@@ -9,7 +9,6 @@ the gain over CAMs alone with its paired interval; and, with --config, the same 
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pages import markdown, printed, shown_command
 from provenance import VERSION
 from scipy.stats import bootstrap
 
@@ -34,7 +34,7 @@ from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.stored import FittedForest, read_stored
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.machine import describe_machine
-from pointpet.pipeline.mapping import Report, map_tasks
+from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.prepare import read_case_volume
 from pointpet.pipeline.study import StudyRequest, run_study
@@ -162,16 +162,6 @@ def measure(arguments: argparse.Namespace, configuration: Configuration) -> Meas
     )
 
 
-def printed(title: str) -> Report:
-    """A progress report as plain lines."""
-
-    def report(done: int, total: int, message: str) -> None:
-        if done == total or done % 10 == 0:
-            print(f"{title}: {done}/{total} {message}", file=sys.stderr, flush=True)
-
-    return report
-
-
 def by_seed(measured: Measured) -> pd.DataFrame:
     """One row a method and seed: accuracy, and hit and Dice by class."""
     rows = []
@@ -207,13 +197,6 @@ def reference_row(measured: Measured, label: str) -> dict[str, object]:
     return {"class": label, "proposed": ours, "from the true point": theirs, "share": ours / theirs}
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """A frame as a Markdown table."""
-    cells = frame.map(lambda value: f"{value:.3f}" if isinstance(value, float) else str(value))
-    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in cells.to_numpy()])
-
-
 def render(arguments: argparse.Namespace, configuration: Configuration, measured: Measured) -> str:
     """The result page."""
     labels = [*sorted(measured.reference["label"].unique()), "all"]
@@ -223,7 +206,7 @@ def render(arguments: argparse.Namespace, configuration: Configuration, measured
         [
             f"# Accuracy on the phantom, preset `{arguments.preset}`, configuration `{arguments.name}`",
             "",
-            f"Command: `python {shlex.join(shown_arguments())}`",
+            f"Command: `{shown_command()}`",
             "",
             f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
             f"{machine['torch']}; {measured.seconds / 60:.0f} minutes for what was not cached. {arguments.patients} "
@@ -258,14 +241,6 @@ def gain_section(measured: Measured, labels: list[str]) -> list[str]:
         return []
     title = "## Gain in Dice over CAMs alone (seeds that have both, 95 % bootstrap interval over patients)"
     return [title, "", markdown(pd.DataFrame([gain_row(measured, label) for label in labels])), ""]
-
-
-def shown_arguments() -> list[str]:
-    """The command line as anyone can run it: the scratch folder is not part of the result."""
-    words = list(sys.argv)
-    if "--work" in words:
-        words[words.index("--work") + 1] = "WORK"
-    return words
 
 
 def changes(configuration: Configuration) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from accuracy import printed
+from pages import printed
 from provenance import VERSION
 
 from pointpet._version import __version__

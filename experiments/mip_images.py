@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import shlex
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from accuracy import markdown, printed, shown_arguments
+from pages import markdown, printed, shown_command
 from provenance import VERSION
 
 from pointpet.core import MipPair, Plane
@@ -152,7 +151,7 @@ def render(arguments: argparse.Namespace, configuration: Configuration) -> str:
     lines = [
         "# Cancer against control on MIP images, phantom preset `disease`",
         "",
-        f"Command: `python {shlex.join(shown_arguments())}`",
+        f"Command: `{shown_command()}`",
         "",
         f"{VERSION}; {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, torch "
         f"{machine['torch']}. {arguments.patients} patients (seed {arguments.phantom_seed}), half of them controls, 1 "

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from provenance import machine, publish
+from pages import publish
+from provenance import machine
 
 from pointpet.core import Mask, Volume
 from pointpet.io.nifti import write_mask, write_volume

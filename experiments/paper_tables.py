@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from accuracy import markdown, printed, shown_arguments
+from pages import markdown, printed, shown_command
 from provenance import machine
 
 from pointpet.io.artefacts import read_json, write_text
@@ -123,7 +123,7 @@ def render(arguments: argparse.Namespace, study: Study, best_auc: dict[str, floa
         [
             f"# Every method of the paper's tables, preset `{arguments.preset}`",
             "",
-            f"Command: `python {' '.join(shown_arguments())}`",
+            f"Command: `{shown_command()}`",
             "",
             f"{machine()}; {spent:.0f} minutes for the study, {arguments.workers} processes, the phantoms apart. "
             f"{record['cohort']['cases']} phantom patients (seed {arguments.phantom_seed}; {counts}), "

@@ -1,11 +1,10 @@
-"""What a result page says of how it came about: machine, version, and the commit that ran; and a page of one table."""
+"""What a result page says of how it came about: machine, version, and the commit that ran."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pointpet
@@ -46,12 +45,3 @@ VERSION = f"pointpet {__version__} ({commit_of(Path(pointpet.__file__).parent)})
 def machine() -> str:
     """Cores, processor, Python and `VERSION`, without the host's name."""
     return f"{os.cpu_count()} cores of {describe_machine()['cpu']}, Python {platform.python_version()}, {VERSION}"
-
-
-def publish(heading: str, columns: Sequence[str], rows: Iterable[Sequence[object]], out: Path | None) -> None:
-    """Print a table; write it under `heading` where asked."""
-    cells = [columns, ["---"] * len(columns), *rows]
-    table = "\n".join("| " + " | ".join(map(str, row)) + " |" for row in cells)
-    print(table)
-    if out is not None:
-        out.write_text(f"{heading}\n\n{table}\n", encoding="utf-8")

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from provenance import machine, publish
+from pages import publish
+from provenance import machine
 
 from pointpet.core import Case, Mask
 from pointpet.io.cohort_csv import read_cohort

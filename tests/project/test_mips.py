@@ -16,6 +16,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from pointpet.core import GeometryError, Grid, Mask, Plane, Volume
+from pointpet.project import mips as mips_module
 from pointpet.project import project, project_mask, projection_grid
 
 
@@ -198,6 +199,25 @@ def test_slabs_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     sliced = project(volume, interpolation="linear")
     assert np.allclose(whole.coronal, sliced.coronal, atol=1e-6)
     assert np.allclose(whole.sagittal, sliced.sagittal, atol=1e-6)
+
+
+def test_threads_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = Volume(random_voxels((23, 19, 41), 5), aligned((2.5, 2.1, 1.7), (0, 0, 0)))
+    whole = project(volume)
+    threads = []
+    in_threads = mips_module._in_threads
+
+    def watched(fill, length: int, **given: int) -> None:
+        threads.append(given["threads"])
+        in_threads(fill, length, **given)
+
+    monkeypatch.setattr(mips_module, "_in_threads", watched)
+    monkeypatch.setattr(mips_module, "_THREAD_BYTES", 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
+    apart = project(volume)
+    assert threads == [4]
+    assert np.array_equal(whole.coronal, apart.coronal)
+    assert np.array_equal(whole.sagittal, apart.sagittal)
 
 
 @settings(max_examples=40, deadline=None)

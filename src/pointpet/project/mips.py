@@ -8,6 +8,9 @@ and linear interpolation take the full way, slab by slab, so that it never exist
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, get_args
 
 import numpy as np
@@ -26,6 +29,12 @@ _NO_TURN = 1e-12
 
 _CACHED_BYTES = 500_000
 """Of a volume projected at a time: about half of what one core's own cache holds."""
+
+_THREAD_BYTES = 8_000_000
+"""Of a volume for each further thread: starting one takes a tenth of the time that projecting so much does."""
+
+_MOST_THREADS = 4
+"""By then memory sets the pace."""
 
 
 def project(volume: Volume, *, pixel_mm: float = 2.0, interpolation: Interpolation = "nearest") -> MipPair:
@@ -82,15 +91,30 @@ def _project_native(voxels: NDArray, grid: Grid, cells: Grid) -> tuple[NDArray, 
     width, depth, height = voxels.shape
     coronal, sagittal = np.empty((width, height), voxels.dtype), np.empty((depth, height), voxels.dtype)
     step = max(1, _CACHED_BYTES // (width * depth * voxels.itemsize))
-    for start in range(0, height, step):
-        slices = slice(start, start + step)
-        coronal[:, slices] = _ray_maximum(voxels[:, :, slices], shown[1], axis=1)
-        sagittal[:, slices] = _ray_maximum(voxels[:, :, slices], shown[0], axis=0)
+
+    def fill(first: int, end: int) -> None:
+        for start in range(first, end, step):
+            slices = slice(start, min(start + step, end))
+            coronal[:, slices] = _ray_maximum(voxels[:, :, slices], shown[1], axis=1)
+            sagittal[:, slices] = _ray_maximum(voxels[:, :, slices], shown[0], axis=0)
+
+    _in_threads(fill, height, threads=min(_MOST_THREADS, 1 + voxels.nbytes // _THREAD_BYTES))
     if voxels.dtype != np.bool_:
         for view, indices in ((coronal, y), (sagittal, x)):
             if (indices < 0).any():  # a cell outside, which is 0, lies on every ray
                 np.maximum(view, 0, out=view)
     return _select(coronal, x, z), _select(sagittal, y, z)
+
+
+def _in_threads(fill: Callable[[int, int], None], length: int, *, threads: int) -> None:
+    """Call `fill(first, end)` on parts of range(length), side by side where there are cores: NumPy lets threads run."""
+    threads = min(threads, len(os.sched_getaffinity(0)), length)
+    if threads < 2:
+        fill(0, length)
+        return
+    edges = [length * part // threads for part in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, edges[:-1], edges[1:]))
 
 
 def _ray_maximum(voxels: NDArray, shown: NDArray[np.intp], *, axis: int) -> NDArray:

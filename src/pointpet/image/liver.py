@@ -24,6 +24,9 @@ GREATEST_VARIATION = 0.18
 usual scan is 0.1 to 0.15; a scan too noisy for this limit is too noisy for a check of its liver."""
 LEAST_CENTRES_ML = 60.0
 """Volume that the centres of such cubes fill together. The right lobe holds 100 mL and more."""
+GREATEST_HEIGHT_MM = 200.0
+"""From the lowest to the highest of these centres. The inside of the right lobe is 60 to 150 mm tall; muscle of a thigh
+or of the back, even and over the body's median too, goes on for longer."""
 RIGHT_MM = 25.0
 """The right lobe lies farther than this to the right of the body's midline; heart, blood and brain lie on it."""
 
@@ -56,8 +59,9 @@ def liver_suv(volume: Volume) -> float | None:
 def right_lobe(volume: Volume) -> RightLobe | None:
     """Find the right lobe of the liver; None where there is nothing like it.
 
-    Cubes of 14 mL of even tissue, clearly above the body's median, are sought right of the body's midline; the largest
-    connected set of their centres is the inside of the right lobe.
+    Cubes of 14 mL of even tissue, clearly above the body's median, are sought right of the body's midline. Of the
+    connected sets of their centres that are large enough, and no taller than a liver, the one with the most uptake in
+    all is the inside of the right lobe: muscle may be larger, but takes up a third.
 
     Args:
         volume: any unit; a torso of half a metre or more.
@@ -73,10 +77,16 @@ def right_lobe(volume: Volume) -> RightLobe | None:
     spread = np.sqrt(np.maximum(ndimage.uniform_filter(cells**2, size, mode="constant") - mean**2, 0.0))
     even = (mean > LEAST_CONTRAST * body_median_suv(volume)) & (spread < GREATEST_VARIATION * mean)
     even[: _right_of_midline(cells > body_threshold(volume), grid)] = False
-    largest = cc3d.largest_k(even, k=1, connectivity=6) > 0
-    if largest.sum() * grid.spacing_mm.prod() < 1000.0 * LEAST_CENTRES_ML:
-        return None
-    return RightLobe(grid.world(np.argwhere(largest)), float(np.median(mean[largest])))
+    parts: Any = cc3d.connected_components(even, connectivity=6)
+    sizes = np.bincount(parts.ravel())
+    least = 1000.0 * LEAST_CENTRES_ML / grid.spacing_mm.prod()
+    lobes = [_lobe(grid, mean, parts == index) for index in np.flatnonzero(sizes >= least) if index]
+    possible = [lobe for lobe in lobes if np.ptp(lobe.world_mm[:, 2]) <= GREATEST_HEIGHT_MM]
+    return max(possible, key=lambda lobe: lobe.suv * len(lobe.world_mm), default=None)
+
+
+def _lobe(grid: Grid, mean: NDArray[np.float32], inside: NDArray[np.bool_]) -> RightLobe:
+    return RightLobe(grid.world(np.argwhere(inside)), float(np.median(mean[inside])))
 
 
 def _coarse(volume: Volume) -> tuple[NDArray[np.float32], Grid]:

@@ -2,25 +2,17 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
 
 @pytest.fixture(scope="module")
-def provenance() -> ModuleType:
-    sys.path.insert(0, str(EXPERIMENTS))
-    try:
-        import provenance
-    finally:
-        sys.path.remove(str(EXPERIMENTS))
-    return provenance
+def provenance(experiment) -> ModuleType:
+    return experiment("provenance")
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -56,8 +48,8 @@ def test_an_installed_package_in_a_repository_has_none_of_its_own(provenance, tm
     assert provenance.commit_of(package) == "no repository"
 
 
-def test_a_page_has_heading_table_and_machine(provenance, tmp_path, capsys):
-    provenance.publish(f"# T\n\nMachine: {provenance.machine()}.", ("a", "b"), [(1, "x")], tmp_path / "t.md")
+def test_a_page_has_heading_table_and_machine(provenance, experiment, tmp_path, capsys):
+    experiment("pages").publish(f"# T\n\nMachine: {provenance.machine()}.", ("a", "b"), [(1, "x")], tmp_path / "t.md")
     table = "| a | b |\n| --- | --- |\n| 1 | x |\n"
     assert capsys.readouterr().out == table
     text = (tmp_path / "t.md").read_text()

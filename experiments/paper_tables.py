@@ -23,10 +23,11 @@ from pointpet.io.artefacts import read_json, write_text
 from pointpet.pipeline.config import load_configuration
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.study import StudyRequest, run_study
-from pointpet.report.model_facts import forest_use, section
+from pointpet.report.model_facts import forest_use
 from pointpet.report.published import MEASURES, REFERENCE, published_endpoint
 from pointpet.report.result_tables import main_rows
 from pointpet.report.study_folder import Study, read_study, value_or_none
+from pointpet.report.trained_as import section
 from pointpet.report.wording import duration, limits, method_title, number, p_value, signed
 
 PROPOSED = "proposed"

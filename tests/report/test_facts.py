@@ -33,7 +33,7 @@ def test_sentences_come_from_the_runs_own_settings(configured, facts):
     config = configured.record["config"]
     changed = {**config, "training": {**config["training"], "batch_size": 12, "validation_share": 0, "epochs": 7}}
     other = study_facts(replace(configured, record={**configured.record, "config": changed}))
-    assert "batches of 12 views, up to 7 epochs" in other["training"]
+    assert "batches of 12 views, 26 to 30 epochs" in other["training"]
     assert other["selection"].startswith("The last epoch was taken.")
 
 
@@ -78,7 +78,7 @@ def test_folds_without_a_forest_say_why(configured):
     some = with_reasons(with_trees(configured, [300, 0, 300, 0, 300]), ["", reason, "", reason, ""])
     assert f"In 2 of 5 folds there is none ({reason})." in study_facts(some)["model"]
     none = with_reasons(with_trees(configured, [0] * 5), [reason] * 5)
-    assert f"It has no forest of candidates ({reason})." in study_facts(none)["model"]
+    assert f"The proposed method has no forest of candidates ({reason})." in study_facts(none)["model"]
 
 
 def with_reasons(study: Study, reasons: list[str]) -> Study:

@@ -12,18 +12,10 @@ import numpy as np
 from pointpet.learn.backend import nn, torch
 from pointpet.learn.lightning_backend import ModelCheckpoint, lightning, trainer_processes
 from pointpet.learn.reproducibility import computes_in_bf16, keep_freed_memory, quiet_lightning
-from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.settings import SETTLED_SHARE, SMOOTHED_EPOCHS, TrainingSettings
 from pointpet.learn.together import gathered, own_share, place
 
 CHECKPOINT = "last.ckpt"
-
-SETTLED_SHARE = 0.7
-"""Share of the epochs before which none is chosen: until the one-cycle schedule has brought the learning rate down to a
-fifth, the weights swing, and one that suits the validation part's dozen patients then suits no others."""
-
-SMOOTHED_EPOCHS = 5
-"""The criterion of an epoch is the mean over it and those before it, so many in all: a validation part holds a dozen
-patients only, and a single epoch may look good by chance long before the training has settled."""
 
 Report = Callable[[int, int, str], None]
 """Called with (epochs done, epochs in all, message)."""

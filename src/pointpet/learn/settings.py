@@ -28,6 +28,14 @@ AUTOMATIC_STEPS = 1500
 AUTOMATIC_EPOCHS = (60, 150)
 """Fewest and most passes of an automatic training: the upper bound keeps small cohorts quick."""
 
+SETTLED_SHARE = 0.7
+"""Share of the epochs before which none is chosen: until the one-cycle schedule has brought the learning rate down to a
+fifth, the weights swing, and one that suits the validation part's dozen patients then suits no others."""
+
+SMOOTHED_EPOCHS = 5
+"""The criterion of an epoch is the mean over it and those before it, so many in all: a validation part holds a dozen
+patients only, and a single epoch may look good by chance long before the training has settled."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pointpet.report.headline import answer_sentences, is_phantom, reference_method
-from pointpet.report.model_facts import model_facts, section, trained
+from pointpet.report.model_facts import model_facts
 from pointpet.report.study_folder import Study, numbers
+from pointpet.report.trained_as import section, trained
 from pointpet.report.wording import MODEL_TITLES, endpoint_one, listing, method_title
 
 _OUTCOME_KEYS = {"max_correlation", "max_features", "events_per_feature", "model", "inner_folds"}

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pointpet.image.candidates import FEATURES, KEPT
+from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.candidates import LEAST, MAP_FLOOR
 from pointpet.report.headline import is_flat
 from pointpet.report.study_folder import Study
+from pointpet.report.trained_as import (
+    outcome_networks,
+    section,
+    selection_sentences,
+    trained,
+    training_sentences,
+    unet_settings,
+    view_settings,
+)
 from pointpet.report.wording import listing, method_title, percent
 
-_TRAINING_KEYS = {
-    *("epochs", "validation_share", "input_mm", "cam_stride", "distance", "distance_weight"),
-    *("learning_rate", "batch_size"),
-}
 _FOREST_KEYS = {"enabled", "trees", "near_mm", "far_mm", "weight", "class_share", "sigma_mm"}
 """Settings that the sentences need; a study of another version may lack one."""
-
-
-def section(study: Study, name: str) -> Mapping[str, Any]:
-    """A part of the run's configuration; empty where there is none."""
-    return study.record.get("config", {}).get(name) or {}
-
-
-def trained(study: Study) -> list[Mapping[str, Any]]:
-    """Records of the methods that have parameters."""
-    return [method for method in study.record["methods"] if method.get("parameters")]
 
 
 @dataclass(frozen=True)
@@ -90,55 +85,74 @@ def gained_by(study: Study) -> str:
 
 def model_facts(study: Study) -> dict[str, str]:
     """Topic to sentence, as `study_facts` gives them."""
-    training, names = section(study, "training"), {method["name"] for method in trained(study)}
-    if not names or not set(training) >= _TRAINING_KEYS:
+    names, settings = {method["name"] for method in trained(study)}, view_settings(study)
+    if not settings:
         return {}
     forest = forest_use(study)
-    epochs = "as many epochs as its batches ask" if not training["epochs"] else f"up to {training['epochs']} epochs"
-    share = training["validation_share"]
-    selection = (
-        f"The epoch was chosen by the lowest validation criterion on {percent(share)} of the training patients."
-        if share
-        else "The last epoch was taken."
-    )
+    of_forest = " The forest learns from all training patients; nothing about it is chosen." if forest else ""
     return {
-        "model": f"{_networks(study, names)}{_forest(study, forest)}Sizes: {_sizes(study, forest)}.",
+        "model": f"{_networks(study, settings)}{_forest(study, forest)}Sizes: {_sizes(study, forest)}.",
         "initialisation": f"Random from the seed ({study.record['seed']}); nothing was pre-trained.",
-        "training": f"Training: AdamW with a one-cycle learning rate up to {training['learning_rate']:g}, batches of "
-        f"{training['batch_size']} views, {epochs}; augmentation by turning, mirroring, shift, scale and intensity.",
-        "selection": selection
-        + (" The forest learns from all training patients; nothing about it is chosen." if forest else ""),
-        "ensembling": _ensembling(forest),
+        "training": training_sentences(study),
+        "selection": selection_sentences(study) + of_forest,
+        "ensembling": _ensembling(study, forest),
         "segmentation": "Automatic, by each method from the scan alone, unless its test input says otherwise.",
         "explainability": _explained(forest) if {"proposed", "cam_alone"} & names else "",
     }
 
 
-def _networks(study: Study, names: set[str]) -> str:
+def _networks(study: Study, settings: Mapping[str, TrainingSettings]) -> str:
+    weak, fcn = settings.get("proposed") or settings.get("cam_alone"), settings.get("cam_fcn")
+    parts = []
+    if weak is not None:
+        parts.append(
+            f"An eight-layer convolutional network with {_pooling(weak)} sees each view at {weak.input_mm:g} mm; its "
+            f"class activation maps [zhou] have cells of {weak.cell_mm:g} mm."
+        )
+    if "proposed" in settings:
+        parts.append(f"The proposed method {_loss(study)}; both maps meet in 3D.")
+    if fcn is not None:
+        parts.append(
+            f"{method_title('cam_fcn')}: an eight-layer network, fully convolutional, with {_pooling(fcn)} sees each "
+            f"view at {fcn.input_mm:g} mm; its score maps have cells of {fcn.cell_mm:g} mm."
+        )
+    return " ".join([*parts, *_unet(study, settings), ""])
+
+
+def _pooling(settings: TrainingSettings) -> str:
+    if settings.pooled_share == 1:
+        return "global average pooling"
+    return f"the mean of the highest {percent(settings.pooled_share)} of a map's cells as class score"
+
+
+def _loss(study: Study) -> str:
     training = section(study, "training")
-    weak = (
-        "An eight-layer convolutional network with global average pooling sees each view at "
-        f"{training['input_mm']:g} mm; its class activation maps [zhou] have cells of "
-        f"{training['input_mm'] * training['cam_stride']:g} mm. "
-        if {"proposed", "cam_alone"} & names
-        else ""
-    )
-    loss = (
+    if not has_distance_loss(study):
+        return "is trained on the classification loss alone, without the distance loss of its source [amyar]"
+    return (
         f"adds to the classification loss a distance loss (reading “{training['distance']}”, weight "
         f"{training['distance_weight']:g}) that draws the map of the true class to the one point [amyar]"
-        if has_distance_loss(study)
-        else "is trained on the classification loss alone, without the distance loss of its source [amyar]"
     )
-    distance = f"The proposed method {loss}; both maps meet in 3D. " if "proposed" in names else ""
-    unet = "The U-Net [ronneberger] is trained on the true masks. " if "unet" in names else ""
-    return f"{weak}{distance}{unet}"
+
+
+def _unet(study: Study, settings: Mapping[str, TrainingSettings]) -> list[str]:
+    own, training = unet_settings(study), settings.get("unet")
+    if own is None or training is None:
+        return []
+    if own.dimensions == 3:
+        return [
+            "The U-Net [ronneberger] is trained on the true masks and sees the volume in patches of "
+            f"{own.patch_cells} cubes of {own.cell_mm:g} mm a side."
+        ]
+    text = "The U-Net [ronneberger] is trained on the projections of the true masks and sees each view at"
+    return [f"{text} {training.input_mm:g} mm."]
 
 
 def _forest(study: Study, forest: ForestUse | None) -> str:
     """What the forest sees, what it learns from, and how class and place follow from network and forest."""
     settings, reasons = section(study, "candidates"), listing(list(no_forest_reasons(study)))
     if forest is None:
-        return f"It has no forest of candidates ({reasons}). " if reasons else ""
+        return f"The proposed method has no forest of candidates ({reasons}). " if reasons else ""
     if not set(settings) >= _FOREST_KEYS:
         return ""
     free = listing(sorted(study.record.get("lesion_free", [])))
@@ -184,12 +198,16 @@ def _sizes(study: Study, forest: ForestUse | None) -> str:
     )
 
 
-def _ensembling(forest: ForestUse | None) -> str:
+def _ensembling(study: Study, forest: ForestUse | None) -> str:
+    splits = section(study, "rpet3d").get("splits") if outcome_networks(study) else None
+    patch = f" {method_title('rpet3d')} is the mean of {splits} networks a fold." if splits else ""
     if forest is None:
-        return "No ensemble: one model a fold and method; the class scores of both views are averaged."
+        apart = f", but for {method_title('rpet3d')}" if splits else ""
+        return f"No ensemble{apart}: one model a fold and method; the class scores of both views are averaged.{patch}"
     return (
         "No ensemble of networks: one network a fold and method, whose class scores of both views are averaged; in the "
         f"proposed method it is combined with a forest, an ensemble of {forest.trees} randomised trees."
+        f"{patch}"
     )
 
 

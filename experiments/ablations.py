@@ -42,6 +42,7 @@ def _turned(**training: Any) -> dict[str, Any]:
 
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "defaults": {},
+    "no distance loss": {"training": {"distance": "none"}},
     "turned views": {"training": {"turns": True}},
     "turned views, no distance loss": {"training": {"turns": True, "distance": "none"}},
     "maps alone": MAPS,

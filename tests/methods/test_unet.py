@@ -7,6 +7,7 @@ import pytest
 
 from pointpet.core import Flag, GeometryError, Mask, ModelError, Plane, Volume
 from pointpet.learn import TrainingSettings
+from pointpet.learn.cam_settings import CamSettings
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.unet_settings import UnetSettings
 from pointpet.localise import LocaliseSettings
@@ -67,6 +68,8 @@ def test_a_section_of_its_own_reaches_the_method() -> None:
     assert build_method("unet", COMMON, LOCALISING, own).settings.epochs == 3
     assert build_method("cam_fcn", COMMON, LOCALISING, own).training.pooled_share == 0.3
     assert build_method("cam_alone", COMMON, LOCALISING, own).training.pooled_share == COMMON.pooled_share
+    slower = build_method("cam_alone", COMMON, LOCALISING, {"cam_alone": CamSettings(learning_rate=1e-4)}).training
+    assert (slower.learning_rate, slower.distance, slower.epochs) == (1e-4, "none", COMMON.epochs)
 
 
 def test_the_unet_is_given_label_and_mask_in_training_and_nothing_at_test_time() -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from pointpet.learn.cam_settings import CamSettings
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.weak import WeakMethod
 
 
-def build(training: TrainingSettings, localising: LocaliseSettings) -> WeakMethod:
-    """Classification only; everything else as in `proposed`, so that the two differ by what the clicks bring.
+def build(training: TrainingSettings, localising: LocaliseSettings, settings: CamSettings | None = None) -> WeakMethod:
+    """Classification only; else as in `proposed`, so that the two differ by what the clicks bring.
 
-    That is the distance loss and, unless `candidates.enabled` is false, the forest of candidates.
+    That is the distance loss and, unless `candidates.enabled` is false, the forest of candidates. The classification
+    loss alone is best learned in smaller steps, so that the learning rate is its own.
     """
     return WeakMethod(
         "cam_alone",
         "class label only: the same network, no click: neither distance loss nor candidates",
-        replace(training, distance="none"),
+        (settings or CamSettings()).training(training),
         localising,
         candidates=None,
     )

@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pointpet.core import ConfigError, Faults, PointpetError, check_settings, option, text_digest
+from pointpet.learn.cam_settings import CamSettings
 from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import TrainingSettings
@@ -119,6 +120,7 @@ SECTIONS: Mapping[str, type] = {
     "localise": LocaliseSettings,
     "radiomics": RadiomicsSettings,
     "outcome": OutcomeSettings,
+    "cam_alone": CamSettings,
     "cam_fcn": FcnSettings,
     "unet": UnetSettings,
     "rpet3d": RpetSettings,
@@ -141,6 +143,7 @@ class Configuration:
     localise: LocaliseSettings = field(default_factory=LocaliseSettings)
     radiomics: RadiomicsSettings = field(default_factory=RadiomicsSettings)
     outcome: OutcomeSettings = field(default_factory=OutcomeSettings)
+    cam_alone: CamSettings = field(default_factory=CamSettings)
     cam_fcn: FcnSettings = field(default_factory=FcnSettings)
     unet: UnetSettings = field(default_factory=UnetSettings)
     rpet3d: RpetSettings = field(default_factory=RpetSettings)
@@ -182,7 +185,12 @@ class Configuration:
             name,
             self.training,
             self.localise,
-            {"proposed": self.candidates, "cam_fcn": self.cam_fcn, "unet": self.unet},
+            {
+                "proposed": self.candidates,
+                "cam_alone": self.cam_alone,
+                "cam_fcn": self.cam_fcn,
+                "unet": self.unet,
+            },
         )
 
     @property

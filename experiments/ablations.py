@@ -65,8 +65,15 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
 with turned views."""
 
 
-def measure(arguments: argparse.Namespace) -> pd.DataFrame:
-    """One row a variant and seed; those that an earlier run measured are read back."""
+def kept(arguments: argparse.Namespace) -> pd.DataFrame:
+    """The rows that earlier runs kept, one a variant and seed."""
+    wanted = product(arguments.variants, arguments.seeds)
+    paths = [arguments.work / "rows" / f"{stem(arguments.preset, name, seed)}.json" for name, seed in wanted]
+    return pd.DataFrame([read_json(path) for path in paths if path.is_file()])
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Measure each variant and seed that no earlier run has measured."""
     cohort = arguments.work / f"cohort_{arguments.preset}"
     request = PhantomRequest(arguments.patients, PHANTOM_SEED, arguments.preset, "nifti")
     write_phantom(request, cohort, report=printed("phantom"))
@@ -78,15 +85,12 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
         for seed, name in product(arguments.seeds, arguments.variants)
     ]
     (arguments.work / "rows").mkdir(exist_ok=True)
-    rows = {}
-    for task, row, error in map_tasks(
+    for _, row, error in map_tasks(
         measured_row, tasks, workers=arguments.workers, report=printed("variants"), describe=lambda task: task.name
     ):
         if error is not None:
             raise error
-        rows[task.name, task.seed] = row
         print(row, flush=True)
-    return pd.DataFrame([rows[task.name, task.seed] for task in tasks])
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ def render(arguments: argparse.Namespace, rows: pd.DataFrame) -> str:
             f"{makers}. {arguments.patients} patients (phantom seed {PHANTOM_SEED}), {FOLDS} folds; a seed is that of "
             "folds and training. `maps`: without candidates, which hide what a map lacks; `turned`: with turned views. "
             f"A share of {arguments.patients} cases has a standard error of up to {0.5 / arguments.patients**0.5:.3f}; "
-            "differences between variants of one seed are paired and vary less.",
+            "differences between variants of one seed are paired and vary less. Without `--kept` the command measures "
+            "what is missing.",
             "",
             "Means over the seeds that were trained; hit and Dice: mean of both classes.",
             "",
@@ -183,6 +188,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, required=True, help="folder for cohorts and studies; resumed")
+    parser.add_argument("--kept", action="store_true", help="show the rows that earlier runs kept, measure nothing")
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     return parser.parse_args()
 
@@ -190,7 +196,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Run, print, write."""
     arguments = parse()
-    text = render(arguments, measure(arguments))
+    if not arguments.kept:
+        measure(arguments)
+    text = render(arguments, kept(arguments))
     print(text)
     if arguments.out:
         write_text(arguments.out, text)

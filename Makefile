@@ -44,7 +44,6 @@ check: setup
 
 # --strict: a link that leads nowhere is an error.
 docs: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	$(BIN)/python docs/generate.py
 	$(BIN)/mkdocs build --strict
 

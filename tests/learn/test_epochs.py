@@ -2,8 +2,11 @@ import pytest
 
 from pointpet.learn.batches import split_validation, views_of
 from pointpet.learn.epochs import EpochTraining
+from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.joint import JointTask
 from pointpet.learn.network import ViewNetworks
+from pointpet.learn.settings import AUTOMATIC_EPOCHS, PATIENCE, TrainingSettings
+from pointpet.learn.unet_settings import UnetSettings
 
 CLASSES = ("lung", "oesophagus")
 
@@ -57,3 +60,30 @@ def test_it_ends_after_the_last_epoch_or_when_patience_runs_out(synthetic, quick
     joint = module(synthetic, quick(epochs=30, patience=2))
     joint.history = entries(*[0.1] * 21, *settled)
     assert joint.finished is finished
+
+
+def ends_after(joint: EpochTraining, epochs: int) -> int:
+    """Epochs until the training says it is finished where nothing improves, the soonest that it can."""
+    for done in range(1, epochs + 1):
+        joint.history = entries(*map(float, range(done)))
+        if joint.finished:
+            return done
+    return epochs
+
+
+@pytest.mark.parametrize(("longer", "left_out"), [(5, 0), (6, 1), (9, 4)])
+def test_patience_acts_only_where_the_settled_part_is_longer_by_more_than_five(synthetic, quick, longer, left_out):
+    settled = 30
+    joint = module(synthetic, quick(epochs=100, patience=settled - longer))
+    assert ends_after(joint, 100) == 100 - left_out
+
+
+@pytest.mark.parametrize("epochs", [*AUTOMATIC_EPOCHS, FcnSettings().epochs])
+def test_default_lengths_are_run_to_their_end(synthetic, quick, epochs):
+    assert "with the default lengths never" in PATIENCE
+    assert ends_after(module(synthetic, quick(epochs=epochs, patience=TrainingSettings().patience)), epochs) == epochs
+
+
+def test_so_is_that_of_the_u_net(synthetic, quick):
+    own = UnetSettings()
+    assert ends_after(module(synthetic, quick(epochs=own.epochs, patience=own.patience)), own.epochs) == own.epochs

@@ -1,4 +1,4 @@
-"""A training epoch by epoch: record, choice of the epoch, early stop, checkpoint. A task says what is learned."""
+"""A training epoch by epoch: record, choice of the epoch, checkpoint. A task says what is learned."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ class EpochTraining(lightning.LightningModule):
     """Trains `networks` at `task` and keeps the weights of the best epoch: AdamW under a one-cycle schedule.
 
     The best epoch has the lowest criterion, smoothed, of the settled part. Without a validation part the last one
-    counts.
+    counts. Training ends before its last epoch only where the settled part is longer than `patience`, which with the
+    default lengths it is not.
 
     Args:
         networks: what is trained.

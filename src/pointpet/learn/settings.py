@@ -36,6 +36,13 @@ SMOOTHED_EPOCHS = 5
 """The criterion of an epoch is the mean over it and those before it, so many in all: a validation part holds a dozen
 patients only, and a single epoch may look good by chance long before the training has settled."""
 
+PATIENCE = (
+    f"Epochs without a better validation criterion before training stops. Only the last {100 * (1 - SETTLED_SHARE):.0f} % of the "
+    f"epochs count, and each with the {SMOOTHED_EPOCHS - 1} before it, so it acts only where these are more than "
+    f"{SMOOTHED_EPOCHS} longer than it: with the default lengths never, the epoch is chosen at the end"
+)
+"""What `patience` means, here and for the U-Net."""
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -103,9 +110,7 @@ class TrainingSettings:
     validation_share: float = option(
         0.1, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
     )
-    patience: int = option(
-        60, "Epochs without a better validation criterion, in the settled last part, before training stops"
-    )
+    patience: int = option(60, PATIENCE)
     precision: str = option(
         "auto", "auto, fp32 or bf16; auto takes bf16 where the processor or GPU computes in it natively"
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pointpet.core import check_settings, option
-from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.settings import PATIENCE, TrainingSettings
 
 LEVELS = 5
 """Resolutions of the network; each halves the one before."""
@@ -37,7 +37,7 @@ class UnetSettings:
         0.5, "Weight of the loss of the classifier at the coarsest level beside that of the mask"
     )
     epochs: int = option(60, "Longest training, in passes over the training part")
-    patience: int = option(30, "Epochs without a better validation loss before training stops")
+    patience: int = option(30, PATIENCE)
     batch_size: int = option(8, "Views or patches in a batch")
     learning_rate: float = option(1e-2, "Highest learning rate of the one-cycle schedule (AdamW)")
     weight_decay: float = option(0.01, "Weight decay of AdamW")

@@ -29,6 +29,7 @@ from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.study import StudyRequest, run_study
+from pointpet.report.study_folder import numbers
 
 PHANTOM_SEED = 4711
 FOLDS = 2
@@ -143,11 +144,10 @@ def figures(study: Path) -> dict[str, float]:
     """Class accuracy, and hit and Dice by class, over the test cases of both folds; blank where a training failed."""
     named = pd.read_csv(study / "tables" / "classification.csv")
     cases = pd.read_csv(study / "tables" / "segmentation.csv")
-    found = {"accuracy": float((named["truth"] == named["predicted"]).mean())}
-    for measure_name in ("hit", "dice"):
-        found |= {
-            f"{measure_name} {label}": value for label, value in cases.groupby("label")[measure_name].mean().items()
-        }
+    right = named["truth"].to_numpy() == named["predicted"].to_numpy()
+    found = {"accuracy": float(right.mean())}
+    for name in ("hit", "dice"):
+        found |= {f"{name} {label}": numbers(group, name).mean() for label, group in cases.groupby("label")}
     return found
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,7 @@ from pointpet.pipeline.mapping import map_tasks
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.prepare import read_case_volume
 from pointpet.pipeline.study import StudyRequest, run_study
+from pointpet.report.study_folder import numbers
 
 METHODS = ("proposed", "cam_alone")
 RESAMPLES = 5000
@@ -117,8 +119,7 @@ def forest_section(measured: Measured) -> list[str]:
         return []
     rows = []
     for seed, cases in measured.forest.groupby("seed"):
-        hits = cases.groupby("label")["hit"].mean()
-        by_class = {f"hit {name}": float(share) for name, share in hits.items()}
+        by_class = {f"hit {name}": numbers(group, "hit").mean() for name, group in cases.groupby("label")}
         rows.append({"seed": seed, "accuracy": cases["right"].mean(), **by_class})
     title = "## The forest of candidates alone (no maps; hit: its best candidate within 16 mm in both views)"
     return [title, "", markdown(pd.DataFrame(rows)), ""]
@@ -165,7 +166,8 @@ def measure(arguments: argparse.Namespace, configuration: Configuration) -> Meas
 def by_seed(measured: Measured) -> pd.DataFrame:
     """One row a method and seed: accuracy, and hit and Dice by class."""
     rows = []
-    for (method, seed), cases in measured.segmentation.groupby(["method", "seed"], sort=False):
+    for key, cases in measured.segmentation.groupby(["method", "seed"], sort=False):
+        method, seed = cast("tuple[str, int]", key)
         named = measured.classification.query("method == @method and seed == @seed")
         row = {"method": method, "seed": seed, "accuracy": (named["truth"] == named["predicted"]).mean()}
         for label, group in cases.groupby("label"):
@@ -179,7 +181,7 @@ def by_seed(measured: Measured) -> pd.DataFrame:
 def gain_row(measured: Measured, label: str) -> dict[str, object]:
     """Paired gain in Dice over CAMs alone, means over the seeds that have both; interval by bootstrap over patients."""
     both = set.intersection(*(set(cases["seed"]) for _, cases in measured.segmentation.groupby("method")))
-    cases = measured.segmentation[measured.segmentation["seed"].isin(both)]
+    cases = measured.segmentation[measured.segmentation["seed"].isin(list(both))]
     cases = cases if label == "all" else cases.query("label == @label")
     means = cases.pivot_table(index="case_id", columns="method", values="dice", aggfunc="mean")
     gain = (means["proposed"] - means["cam_alone"]).to_numpy()

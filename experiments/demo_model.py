@@ -34,6 +34,7 @@ from pointpet.pipeline.prediction_files import predicted_pictures_of
 from pointpet.pipeline.prepare import prepare_cohort, read_case_volume
 from pointpet.pipeline.train import train_model
 from pointpet.project import project_mask
+from pointpet.report.study_folder import numbers
 
 SEED = 0
 PRESETS = ("default", "hard")
@@ -89,7 +90,7 @@ def measure(model: Path, manifests: dict[str, Path]) -> list[dict[str, Any]]:
     for preset, manifest in manifests.items():
         cases = pd.DataFrame([measured_case(model, case) for case in read_cohort(manifest)])
         for label, group in cases.groupby("class"):
-            means = {name: float(group[name].mean()) for name in ("class_accuracy", "hit", "dice", "unlike_training")}
+            means = {name: numbers(group, name).mean() for name in ("class_accuracy", "hit", "dice", "unlike_training")}
             rows.append({"preset": preset, "class": label, "cases": len(group), **means})
     return rows
 
@@ -133,7 +134,7 @@ def main() -> None:
     work = arguments.work
     training = {preset: make_cohort(work, "train", preset, *TRAINING[preset]) for preset in PRESETS}
     manifest = join(training, work / "train", arguments.first)
-    prepare_cohort(manifest, work / "prepared", configuration.preparing, report=printed("prepare"))
+    prepare_cohort(manifest, work / "prepared", configuration.preparing(("proposed",)), report=printed("prepare"))
     if arguments.stage == "prepare":
         return
     train_model(work / "prepared", work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from provenance import VERSION
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from pointpet.core import Volume
 from pointpet.io.artefacts import write_text
@@ -41,7 +41,7 @@ def write_series(folder: Path, slices: int) -> tuple[int, int, int]:
     return volume.voxels.shape
 
 
-def recode(source: Path, target: Path, syntax: pydicom.uid.UID) -> None:
+def recode(source: Path, target: Path, syntax: UID) -> None:
     """Copy the series into another transfer syntax."""
     target.mkdir()
     for path in sorted(source.iterdir()):

@@ -34,6 +34,7 @@ from pointpet.pipeline.config import Configuration, build_configuration
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.study import StudyRequest, run_study
+from pointpet.report.study_folder import numbers
 
 METHODS = ("proposed", "cam_alone")
 
@@ -82,7 +83,7 @@ def measured(variant: str, configuration: Configuration, arguments: argparse.Nam
         name = method["name"]
         sick = cases.query("method == @name and label == 'cancer'")
         healthy = cases.query("method == @name and label == 'control'")
-        flat = [column for column in ("dice_coronal", "dice_sagittal") if sick[column].notna().any()]
+        flat = [column for column in ("dice_coronal", "dice_sagittal") if len(numbers(sick, column))]
         rows.append(
             {
                 "cohort": variant,

@@ -78,7 +78,8 @@ def localisation(study: Study, label: str) -> list[str]:
     columns = {"hit_mean": "hit", "dice_hull_mean": "Dice of the hull", "hd95_mm_mean": "HD95, mm"}
     columns |= {"class_accuracy_mean": "named as this class", "n_cases": "cases"}
     # A method has a row for each outcome; these figures are the same in all of them.
-    shown = table[["method", *columns]].rename(columns=columns).dropna(subset=["hit"]).drop_duplicates("method")
+    shown = table.loc[table["hit_mean"].notna(), ["method", *columns]].drop_duplicates("method")
+    shown.columns = ["method", *columns.values()]
     return [markdown(shown.replace({np.nan: ""})), ""]
 
 
@@ -129,12 +130,13 @@ def better_means(study: Study, label: str) -> list[dict[str, object]]:
     table = study.tables[label].drop_duplicates("method").set_index("method")
     if PROPOSED not in table.index:
         return []
-    means = {name: table[f"{name}_mean"].astype(float) for name in AVERAGED}
+    methods = [str(method) for method in table.index]
+    means = {name: dict(zip(methods, table[f"{name}_mean"].to_numpy(float).tolist(), strict=True)) for name in AVERAGED}
     return [
         {
             "class": label,
             "measure": AVERAGED[name],
-            "method": method_title(str(method)),
+            "method": method_title(method),
             "its mean": number(value, 3),
             "proposed": number(column[PROPOSED], 3),
         }

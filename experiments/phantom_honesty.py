@@ -11,6 +11,7 @@ and what the tumours are like. The best fixed share should reach 0.80 to 0.88 on
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,11 @@ def grown(case: PhantomCase) -> tuple[list[float], float]:
     voxels, truth = case.volume.voxels[box], case.mask.voxels[box]
     seed = climb(voxels, spacing, click - low)
     offsets = [(np.arange(n) + a - c) * s for n, a, c, s in zip(voxels.shape, low, click, spacing, strict=True)]
-    near = sum(np.ix_(*[o**2 for o in offsets])) <= REACH_MM**2
+    x, y, z = np.ix_(*[o**2 for o in offsets])
+    near = x + y + z <= REACH_MM**2
     scores = []
     for share in SHARES:
-        parts, _ = label((voxels >= share * voxels[seed]) & near)
+        parts, _ = cast("tuple[NDArray[np.int32], int]", label((voxels >= share * voxels[seed]) & near))
         scores.append(dice(parts == parts[seed], truth))
     return scores, float(voxels[seed])
 

@@ -64,7 +64,7 @@ def audit(rows: NDArray, labels: NDArray, seed: int) -> dict[str, tuple[float, f
     draws = [rng.integers(len(labels), size=len(labels)) for _ in range(2000)]
     found = {}
     for name, classifier in classifiers.items():
-        scores = cross_val_predict(classifier, rows, labels, cv=folds, method="predict_proba")[:, 1]
+        scores = np.asarray(cross_val_predict(classifier, rows, labels, cv=folds, method="predict_proba"))[:, 1]
         spread = [roc_auc_score(labels[d], scores[d]) for d in draws if 0 < labels[d].sum() < len(d)]
         low, high = np.percentile(spread, [2.5, 97.5])
         found[name] = (float(roc_auc_score(labels, scores)), float(low), float(high))

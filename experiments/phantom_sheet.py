@@ -29,7 +29,7 @@ def pictures(volume: Volume, suv_top: float) -> list[NDArray[np.uint8]]:
     for plane in Plane:
         values = volume.voxels.max(axis=plane.ray_axis)
         edges = volume.spacing_mm[[plane.axis, 2]]
-        picture = zoom(to_picture(values), edges[::-1] / PIXEL_MM, order=1)
+        picture = np.asarray(zoom(to_picture(values), edges[::-1] / PIXEL_MM, order=1))
         found.append((255 * (1 - np.clip(picture / suv_top, 0, 1))).astype(np.uint8))
     return found
 

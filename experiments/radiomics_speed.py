@@ -19,6 +19,7 @@ from provenance import machine
 
 from pointpet.core import Case, Mask
 from pointpet.io.cohort_csv import read_cohort
+from pointpet.methods.thresholds import WholeScanThreshold
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.quantify import feature_columns, mask_features
@@ -35,7 +36,9 @@ def measure(cases: Sequence[Case]) -> list[tuple[str, float, float]]:
         truth = read_case_mask(case, volume)
         masks = {"true mask": truth}
         for name in THRESHOLDS:
-            threshold = Configuration().method(name).threshold_suv(volume)
+            method = Configuration().method(name)
+            assert isinstance(method, WholeScanThreshold)
+            threshold = method.threshold_suv(volume)
             masks[f"`{name}`"] = Mask(volume.voxels >= np.float32(threshold), volume.affine)
         if not warm:
             mask_features(volume, truth, settings)

@@ -115,7 +115,7 @@ def scores(samples: list[Sample], weights: Mapping[str, NDArray]) -> dict[str, N
     found: dict[str, list[float]] = {"ray": [], "by_size": []}
     for sample in samples:
         around, truth, fitted = sample.around, sample.case.mask.voxels, weights[sample.case.name]
-        region = probable_region(around, fitted[:-1], intercept=float(fitted[-1]))
+        region = probable_region(around, fitted[:-1].tolist(), intercept=float(fitted[-1]))
         found["ray"].append(dice(around.paste(region, truth.shape), truth))
         if around.sphere_ml(region) <= settings.ray_ml:
             region = RULES["contrast"].draw(around, settings).region

@@ -73,7 +73,7 @@ def right_lobe(volume: Volume) -> RightLobe | None:
         return None
     cells, grid = _coarse(volume)
     size: Any = [max(3, round(CUBE_MM / edge)) for edge in grid.spacing_mm]  # SciPy's stubs know one size only
-    mean = ndimage.uniform_filter(cells, size, mode="constant")
+    mean: Any = ndimage.uniform_filter(cells, size, mode="constant")
     spread = np.sqrt(np.maximum(ndimage.uniform_filter(cells**2, size, mode="constant") - mean**2, 0.0))
     even = (mean > LEAST_CONTRAST * body_median_suv(volume)) & (spread < GREATEST_VARIATION * mean)
     even[: _right_of_midline(cells > body_threshold(volume), grid)] = False

@@ -37,9 +37,10 @@ SMOOTHED_EPOCHS = 5
 patients only, and a single epoch may look good by chance long before the training has settled."""
 
 PATIENCE = (
-    f"Epochs without a better validation criterion before training stops. Only the last {100 * (1 - SETTLED_SHARE):.0f} % of the "
-    f"epochs count, and each with the {SMOOTHED_EPOCHS - 1} before it, so it acts only where these are more than "
-    f"{SMOOTHED_EPOCHS} longer than it: with the default lengths never, the epoch is chosen at the end"
+    "Epochs without a better validation criterion before training stops. Only the last "
+    f"{100 * (1 - SETTLED_SHARE):.0f} % of the epochs count, and each with the {SMOOTHED_EPOCHS - 1} before it, so it "
+    f"acts only where these are more than {SMOOTHED_EPOCHS} longer than it: with the default lengths never, the epoch "
+    "is chosen at the end"
 )
 """What `patience` means, here and for the U-Net."""
 

@@ -39,6 +39,20 @@ def test_overwrite_empties_the_folder_of_another_run(tmp_path):
     claim_folder(tmp_path, "study", {"seed": 2}, overwrite=False)
 
 
+def test_overwrite_begins_anew_where_the_request_is_the_same_too(tmp_path):
+    claim_folder(tmp_path, "study", {"seed": 1}, overwrite=False)
+    (tmp_path / "made.csv").write_text("x")
+    claim_folder(tmp_path, "prepared", {"seed": 1}, overwrite=True)
+    (tmp_path / "made.csv").write_text("x")
+    claim_folder(tmp_path, "prepared", {"seed": 1}, overwrite=True, keep_same=True)
+    assert (tmp_path / "made.csv").exists()
+    claim_folder(tmp_path, "prepared", {"seed": 1}, overwrite=True)
+    assert not (tmp_path / "made.csv").exists()
+    (tmp_path / "review.csv").write_text("case_id,verdict\n")
+    with pytest.raises(OutputError, match=r"holds review\.csv, a reader's verdicts"):
+        claim_folder(tmp_path, "prepared", {"seed": 1}, overwrite=True)
+
+
 def test_files_of_unknown_origin_are_not_touched(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(OutputError, match="holds files that no pointpet run of this kind made"):

@@ -130,7 +130,7 @@ def test_outputs_lie_on_the_scans_own_grid(cohort_folder, model, tmp_path):
     assert outcome.failures == ()
     folder = tmp_path / "out" / "C00"
     expected = {"mask.nii.gz", "cam_coronal.nii.gz", "cam_sagittal.nii.gz", "mip.png", "lesions.csv", "result.json"}
-    assert {path.name for path in folder.iterdir()} == expected
+    assert {path.name for path in folder.iterdir()} == {*expected, ".inputs.json"}
     source, mask = nib.load(scan), nib.load(folder / "mask.nii.gz")
     assert mask.shape == source.shape
     np.testing.assert_array_equal(mask.affine, source.affine)

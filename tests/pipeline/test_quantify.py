@@ -11,6 +11,7 @@ from pointpet.core import ImageReadError, Mask, OutputError, Unit, Volume
 from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.nifti import read_mask, read_nifti, write_mask
+from pointpet.io.pet import sidecar_path
 from pointpet.pipeline import quantify as quantifying
 from pointpet.pipeline.quantify import (
     CASE_COLUMNS,
@@ -181,6 +182,9 @@ def test_again_reads_only_what_changed(copied, monkeypatch):
     shutil.copy2(cohort.parent / "masks" / "C00.nii.gz", cohort.parent / "masks" / "C02.nii.gz")
     quantify_cohort(cohort, out, SETTINGS)
     assert read == ["C02"]
+    sidecar_path(cohort.parent / "images" / "C01.nii.gz").write_text('{"unit": "suv", "warnings": ["by hand"]}')
+    quantify_cohort(cohort, out, SETTINGS)
+    assert read == ["C02", "C01"]
 
 
 def test_an_interrupted_run_goes_on(small, done, tmp_path, monkeypatch):

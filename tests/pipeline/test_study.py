@@ -270,8 +270,14 @@ def test_points_masks_and_labels_of_the_test_fold_never_reach_training_or_predic
     cohort_folder, quick, tmp_path, dimensions
 ):
     """Falsify everything that is annotated of the test cases: weights, maps, masks and probabilities stay the same."""
-    quick = replace(quick, unet=replace(quick.unet, dimensions=dimensions))
-    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.prepare)
+    quick = replace(
+        quick,
+        unet=replace(quick.unet, dimensions=dimensions),
+        training=replace(quick.training, turns=True),
+        prepare=replace(quick.prepare, turns_deg=(16.0,)),
+    )
+    honest = prepare_cohort(cohort_folder / "cohort.csv", tmp_path / "p", quick.preparing())
+    assert all(len(case.turned()) == 1 for case in honest.cases), "turned views must take part"
     task = fold_task(honest, tmp_path / "honest", quick)
     task = task if dimensions == 2 else replace(task, methods=("unet",))
     assert run_fold(task) == []

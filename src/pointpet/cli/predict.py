@@ -59,5 +59,8 @@ def command(
     console.result(f"{out / 'summary.csv'}: {len(outcome.rows)} cases")
     if outcome.kept:
         console.say(f"{outcome.kept} of {len(outcome.rows)} kept from an earlier run; --overwrite predicts them again")
+    if outcome.renewed:
+        changed = "the scan, or what the manifest says of how to read it, is another than before"
+        console.say(f"{outcome.renewed} of {len(outcome.rows)} made again: {changed}")
     failures = [{"case_id": name, "code": error.code, "message": str(error)} for name, error in outcome.failures]
     exit_partial(failures, succeeded=bool(outcome.rows))

@@ -129,6 +129,14 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
+def read_earlier(path: Path) -> dict[str, Any]:
+    """A record that an earlier run may have left; empty where there is none that can be read."""
+    try:
+        return read_json(path)
+    except OutputError:
+        return {}
+
+
 def write_csv(
     path: Path, rows: Sequence[Mapping[str, object]] | pd.DataFrame, columns: Sequence[str] | None = None
 ) -> None:

@@ -23,11 +23,14 @@ def claim_folder(
     *,
     overwrite: bool,
     made_by: Mapping[str, str] = NOBODY,
+    keep_same: bool = False,
 ) -> None:
     """Make `out` this request's folder, inside a held lock.
 
     Args:
         made_by: what `program` says, where answers of two states of the program are not to stand side by side.
+        overwrite: begin anew, whatever request the folder is of.
+        keep_same: keep what the same request made all the same, where every part of it is known to hold.
 
     Raises:
         OutputError: it holds another run's output, that of another state of the program, or files of unknown origin,
@@ -37,7 +40,7 @@ def claim_folder(
     marker = out / REQUEST
     if marker.is_file():
         held = read_json(marker)
-        if held == claim:
+        if held == claim and (keep_same or not overwrite):
             return
         if not overwrite:
             raise _of_another(out, held, claim)

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
-from pointpet.core import Case, ConfigError, Flag, Lesion, MipPair, ModelError, PointpetError, Prediction, Volume
+from pointpet.core import (
+    Case,
+    ConfigError,
+    Flag,
+    Lesion,
+    MipPair,
+    ModelError,
+    PointpetError,
+    Prediction,
+    Volume,
+    text_digest,
+)
 from pointpet.image.candidates import find_candidates
-from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
+from pointpet.io.artefacts import lock_folder, read_earlier, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.model_folder import read_model
 from pointpet.io.pet import PetReading
+from pointpet.io.stamps import image_sources, read_as
 from pointpet.learn.settings import TrainingSettings
 from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FittedMethod
@@ -25,6 +39,7 @@ from pointpet.methods.registry import build_method
 from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import GivenInput, expand_inputs, read_case
+from pointpet.pipeline.made_from import RECORD, is_same, made_from
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
 from pointpet.pipeline.outputs import claim_folder
@@ -50,12 +65,13 @@ NOTICE = "Research use only. Not a medical device."
 @dataclass(frozen=True)
 class PredictOutcome:
     """Summary rows by case, what failed (case id, error), whether the model has seen digital phantoms only, and how
-    many cases an earlier run of the same command had done."""
+    many answers of an earlier run of the same command were kept, and how many made again since their input changed."""
 
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[str, PointpetError], ...]
     phantom_trained: bool = False
     kept: int = 0
+    renewed: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +97,7 @@ def predict_inputs(
 ) -> PredictOutcome:
     """Predict every input and write OUT/summary.csv and OUT/CASE/.
 
+    An earlier run's answer is kept where its image, and what the manifest says of how to read it, are as they were.
     `model` is a folder, or the name of a model that comes with the package.
     `runtime` is what runs the network, one of `RUNTIMES`; what they answer differs by rounding alone.
 
@@ -96,21 +113,37 @@ def predict_inputs(
     cases = [case for case, _ in given]
     with lock_folder(out):
         scans = [str(path.resolve()) for path in inputs]
-        asked = {"model": record["weights_sha256"], "units": units, "inputs": scans}
+        asked = {"model": _answering(model, record), "units": units, "inputs": scans}
         asked |= {"formats": list(check_formats(formats)), "runtime": runtime}
         claim_folder(out, "prediction", asked, overwrite=overwrite, made_by=program())
         task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
-        rows, failures = {}, []
-        kept = sum((out / case.case_id / "result.json").is_file() for case in cases)
+        rows, failures, fates = {}, [], Counter[_Fate]()
         described = map_tasks(task, given, workers=workers, report=report, describe=lambda one: one[0].case_id)
-        for (case, _), row, error in described:
+        for (case, _), answered, error in described:
             if error is None:
-                rows[case.case_id] = row
+                rows[case.case_id], fate = answered
+                fates[fate] += 1
             else:
                 failures.append((case.case_id, error))
         ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
         write_csv(out / "summary.csv", ordered)
-    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept)
+        _tell_left_over(out, {case.case_id for case in cases})
+    kept, renewed = fates[_Fate.KEPT], fates[_Fate.RENEWED]
+    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept, renewed)
+
+
+def _answering(model: Path, record: Mapping[str, Any]) -> str:
+    """Digest of all that a model's answers rest on: weights, settings and calibration."""
+    calibration = load_calibration(model)
+    settings = {name: value for name, value in record.items() if name != "onnx_sha256"}
+    return text_digest([settings, None if calibration is None else asdict(calibration)])
+
+
+def _tell_left_over(out: Path, asked: set[str]) -> None:
+    """Warn of answers that `view` shows and the summary does not hold: a manifest may lose a row between two runs."""
+    names = sorted(path.parent.name for path in out.glob("[!.]*/result.json") if path.parent.name not in asked)
+    if names:
+        LOG.warning("%s: no longer among the inputs, their folders stay; --overwrite begins anew", ", ".join(names))
 
 
 @lru_cache(maxsize=2)
@@ -134,50 +167,63 @@ def load_model(folder: Path, runtime: str = "torch") -> tuple[FittedMethod, dict
         raise error.about(f"model {folder.name}") from error
 
 
+class _Fate(Enum):
+    """What became of an earlier run's answer."""
+
+    KEPT = "kept"
+    RENEWED = "renewed"
+    NEW = "new"
+
+
 def _predict_case(
     given: tuple[Case, GivenInput], *, model: Path, out: Path, formats: tuple[str, ...], runtime: str
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], _Fate]:
+    """Answer for a case, unless an answer to the same input is there: its row of the summary."""
     case, source = given
-    folder = out / case.case_id
-    if (folder / "result.json").is_file():
-        return summary_row(read_json(folder / "result.json"))
-    if case.pet is None:
-        return _predict_pictures(case, source, model=model, out=out, formats=formats, runtime=runtime)
+    folder, partial_folder = out / case.case_id, out / f".{case.case_id}.partial"
+    known = read_earlier(folder / RECORD)
+    now = made_from(image_sources(case), read_as(case), known)
+    answered = (folder / "result.json").is_file()
+    if answered and is_same(known, now):
+        if now != known:
+            write_json(folder / RECORD, now)
+        return summary_row(read_json(folder / "result.json")), _Fate.KEPT
+    for stale in (folder, partial_folder):  # an answer to another input must not stay where this one fails
+        shutil.rmtree(stale, ignore_errors=True)
+    write = _write_scan if case.pet is not None else _write_pictures
+    result = write(case, source, partial_folder, model=model, formats=formats, runtime=runtime)
+    write_json(partial_folder / "result.json", result)
+    write_json(partial_folder / RECORD, now)
+    partial_folder.replace(folder)
+    LOG.info("%s: %s", case.case_id, result["predicted"])
+    return summary_row(result), _Fate.RENEWED if answered else _Fate.NEW
+
+
+def _write_scan(
+    case: Case, source: GivenInput, folder: Path, *, model: Path, formats: tuple[str, ...], runtime: str
+) -> dict[str, Any]:
+    """Predict a scan and write all but what result.json is to hold, which is returned."""
     fitted, record = load_model(model, runtime)
     reading = read_case(case)
     calibration = load_calibration(model)
     found, prediction, mips = predict_reading(fitted, record, reading, case.case_id, calibration=calibration)
     result = {"case_id": case.case_id, "input": asdict(source)} | found
-    partial_folder = out / f".{case.case_id}.partial"
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    pictures = predicted_pictures_of(prediction, mips)
-    write_prediction(partial_folder, prediction, mips, pictures, stored=reading.volume.stored)
+    write_prediction(folder, prediction, mips, predicted_pictures_of(prediction, mips), stored=reading.volume.stored)
     assert prediction.mask is not None
     origin = MaskOrigin(label=prediction.predicted or "tumour", algorithm=record["method"], version=__version__)
-    result["warnings"] += write_dicom_masks(partial_folder, prediction.mask, reading, formats, origin)
-    write_csv(partial_folder / "lesions.csv", lesion_rows(result["lesions"]), columns=LESION_COLUMNS)
-    write_json(partial_folder / "result.json", result)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial_folder.replace(folder)
-    LOG.info("%s: %s, %d lesions", case.case_id, result["predicted"], len(result["lesions"]))
-    return summary_row(result)
+    result["warnings"] += write_dicom_masks(folder, prediction.mask, reading, formats, origin)
+    write_csv(folder / "lesions.csv", lesion_rows(result["lesions"]), columns=LESION_COLUMNS)
+    return result
 
 
-def _predict_pictures(
-    case: Case, source: GivenInput, *, model: Path, out: Path, formats: tuple[str, ...], runtime: str
+def _write_pictures(
+    case: Case, source: GivenInput, folder: Path, *, model: Path, formats: tuple[str, ...], runtime: str
 ) -> dict[str, Any]:
-    """Predict and write a case of ready-made MIP images."""
+    """The same for a case of ready-made MIP images."""
     require_picture_formats(case, formats)
     found, prediction, mips = predict_pictures(*load_model(model, runtime), case, calibration=load_calibration(model))
-    result = {"case_id": case.case_id, "input": asdict(source)} | found
-    partial_folder = out / f".{case.case_id}.partial"
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    write_prediction(partial_folder, prediction, mips, prediction.picture_masks, stored=None)
-    write_json(partial_folder / "result.json", {"notice": NOTICE, **result})
-    shutil.rmtree(out / case.case_id, ignore_errors=True)
-    partial_folder.replace(out / case.case_id)
-    LOG.info("%s: %s", case.case_id, result["predicted"])
-    return summary_row(result)
+    write_prediction(folder, prediction, mips, prediction.picture_masks, stored=None)
+    return {"notice": NOTICE, "case_id": case.case_id, "input": asdict(source)} | found
 
 
 def predict_reading(

@@ -20,7 +20,6 @@ from pointpet.core import (
     GeometryError,
     MipPair,
     ModelError,
-    OutputError,
     Plane,
     PointpetError,
     TurnedMips,
@@ -28,13 +27,13 @@ from pointpet.core import (
     text_digest,
 )
 from pointpet.image.candidates import FEATURES, find_candidates
-from pointpet.io.artefacts import lock_folder, read_json, write_json
+from pointpet.io.artefacts import lock_folder, read_earlier, read_json, write_json
 from pointpet.io.candidate_files import read_candidates, write_candidates
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mips, read_turned, write_mips, write_turned
 from pointpet.io.mip_pictures import read_mip_pictures, read_picture_masks
 from pointpet.io.pet import PetReading, read_pet
-from pointpet.io.stamps import file_stamps, image_sources
+from pointpet.io.stamps import file_stamps, image_sources, read_as
 from pointpet.pipeline.acquisition import acquisition_facts
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -71,6 +70,12 @@ class PreparedCase:
     turned_path: Path | None = None
     candidates_path: Path | None = None
     has_truth: bool = False
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that the case was prepared into."""
+        made = (self.mips_path, self.turned_path, self.candidates_path)
+        return [path for path in made if path is not None and path.is_file()]
 
     @property
     def has_candidates(self) -> bool:
@@ -131,6 +136,8 @@ def prepare_cohort(
 
     Args:
         source: the cohort, or its manifest.
+        overwrite: replace what `out` holds of other settings. What it holds of these stays: each case's record says
+            what it was made from.
 
     Raises:
         Faults: the manifest is wrong.
@@ -138,7 +145,8 @@ def prepare_cohort(
     """
     cohort = source if isinstance(source, Cohort) else read_cohort(source)
     with lock_folder(out):
-        claim_folder(out, "prepared", {"format": FORMAT_VERSION, "settings": asdict(settings)}, overwrite=overwrite)
+        asked = {"format": FORMAT_VERSION, "settings": asdict(settings)}
+        claim_folder(out, "prepared", asked, overwrite=overwrite, keep_same=True)
         task = partial(_prepare_case, out=out, settings=settings)
         records, failures = {}, []
         for case, known, error in map_tasks(
@@ -234,7 +242,7 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[s
     source = _source_digest(case, settings)
     turned_path = _turned_path(out, case.case_id)
     candidates_path = _candidates_path(out, case.case_id)
-    known = _known(record_path)
+    known = read_earlier(record_path)
     if known.get("source_digest") == source and known.get("bytes") == _sizes(mips_path, turned_path, candidates_path):
         pixel_hash, facts = known["pixel_hash"], known["facts"]
         require_points_inside(case, read_mips(mips_path))
@@ -249,20 +257,12 @@ def _prepare_case(case: Case, *, out: Path, settings: PrepareSettings) -> dict[s
         else:
             write_candidates(candidates_path, found.candidates)
         LOG.info("%s: projected", case.case_id)
-    kept = {"pixel_hash": pixel_hash, "facts": facts, **_annotation(case)}
+    kept = {"pixel_hash": pixel_hash, "facts": facts, **annotation(case)}
     record = {"source_digest": source, **kept}
     record["bytes"] = _sizes(mips_path, turned_path, candidates_path)
     if known != record:
         write_json(record_path, record)
     return kept
-
-
-def _known(record_path: Path) -> dict[str, Any]:
-    """The record of an earlier run; empty where there is none that can be read."""
-    try:
-        return read_json(record_path)
-    except OutputError:
-        return {}
 
 
 def _sizes(*paths: Path) -> list[int]:
@@ -332,7 +332,7 @@ def _project_source(case: Case, settings: PrepareSettings) -> _Projected:
     )
 
 
-def _annotation(case: Case) -> dict[str, Any]:
+def annotation(case: Case) -> dict[str, Any]:
     """What training needs of the manifest's row; no path and nothing of the header."""
     return {
         "case_id": case.case_id,
@@ -347,8 +347,7 @@ def _annotation(case: Case) -> dict[str, Any]:
 def _source_digest(case: Case, settings: PrepareSettings) -> str:
     # Whether 2D masks have a pixel is a fact of the prepared case; 3D ones are read where they are needed.
     facts = file_stamps([*image_sources(case), *case.mip_masks.values()])
-    reading = [case.pet_units, dict(case.header), case.pixel_mm, case.mip_scale, case.mip_inverted]
-    return text_digest([facts, reading, asdict(settings), FORMAT_VERSION])
+    return text_digest([facts, read_as(case), asdict(settings), FORMAT_VERSION])
 
 
 def _prepared_case(folder: Path, case: Case, record: Mapping[str, Any]) -> PreparedCase:

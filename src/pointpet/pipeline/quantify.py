@@ -16,6 +16,7 @@ from pointpet.core import Case, ImageReadError, Mask, OutputError, PointpetError
 from pointpet.io.artefacts import lock_folder, read_json, write_csv, write_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.pet import read_any_mask
+from pointpet.io.stamps import file_stamps, image_sources, read_as
 from pointpet.pipeline.inputs import read_case, read_case_mask
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -204,13 +205,8 @@ def _quantify_or_reuse(
 
 def _inputs_digest(case: Case, mask: Path) -> str:
     """Changes with the files' sizes and times, and with what the manifest says of how to read them."""
-    files: list[Path] = []
-    for source in (case.pet, mask):
-        if source is not None:
-            files += sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-    facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
-    how = [case.pet_units, dict(case.header), case.mask_resample, case.mask_roi]
-    return text_digest([facts, *how, case.patient_id, case.label])
+    facts = file_stamps([*image_sources(case), mask])
+    return text_digest([facts, read_as(case), case.mask_resample, case.mask_roi, case.patient_id, case.label])
 
 
 def _take_over(out: Path, unfinished: Path, request: Mapping[str, Any], *, overwrite: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pointpet.core import Case, Cohort, Fold, OutputError, text_digest
 from pointpet.io.artefacts import read_json, write_json
-from pointpet.io.stamps import file_stamps, files_of, image_sources, mask_sources
+from pointpet.io.stamps import content_hash, file_stamps, image_sources, mask_sources
 from pointpet.methods.base import Given, Method
 from pointpet.pipeline.annotation_budget import FOLDER as BUDGET_FOLDER
 from pointpet.pipeline.annotation_budget import TABLE as BUDGET_TABLE
@@ -137,7 +137,5 @@ def _seen(case: Case) -> str:
 
 def _read(case: PreparedCase) -> dict[str, str]:
     """Hashes of what a case's files hold: voxels with their place in the MIPs, and the masks' bytes."""
-    image, mask = hashlib.sha256(case.pixel_hash.encode() + case.mips_path.read_bytes()), hashlib.sha256()
-    for path in (path for source in mask_sources(case.case) for path in files_of(source)):
-        mask.update(path.read_bytes())
-    return {"image": image.hexdigest(), "mask": mask.hexdigest()}
+    image = hashlib.sha256(case.pixel_hash.encode() + case.mips_path.read_bytes())
+    return {"image": image.hexdigest(), "mask": content_hash(mask_sources(case.case))}

@@ -23,6 +23,7 @@ from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.prepare import PreparedCohort, load_prepared, prepare_cohort
 from pointpet.pipeline.program import program
+from pointpet.pipeline.train_inputs import CHECKPOINT, is_trained, require_turned
 from pointpet.pipeline.training_facts import training_facts
 
 LOG = logging.getLogger(__name__)
@@ -46,22 +47,21 @@ def train_model(
         True in the process that writes.
 
     Raises:
-        ConfigError: unknown method, or one that does not train.
+        ConfigError: unknown method, one that does not train, or one that learns from turned views which a prepared
+            folder lacks.
         CohortError: no case has a class.
         TrainingError: training failed.
-        OutputError: `out` holds something else.
+        OutputError: `out` holds something else, or a model of images or masks that were replaced since.
     """
     built = configuration.method(method)
     if not built.supervision.trains:
         raise ConfigError(
             "PP-TRAIN-METHOD", f"method {method}", "has nothing to train", "Use it in `study`, or choose another method"
         )
-    asked = {
-        "configuration": configuration.as_dict(),
-        "method": method,
-        "seed": seed,
-        **_source(source),
-    }
+    given = load_prepared(source) if source.is_dir() else None
+    if given is not None:
+        require_turned(given, configuration, method)
+    asked = {"configuration": configuration.as_dict(), "method": method, "seed": seed, **_source(source, given)}
     from pointpet.learn.together import from_first, joined
 
     with joined() as place, ExitStack() as held:
@@ -70,21 +70,20 @@ def train_model(
         def begin() -> PreparedCohort | None:
             held.enter_context(lock_folder(out))
             claim_folder(out, "model", asked, overwrite=overwrite, made_by=program())
-            if (out / "model.json").is_file():
+            if is_trained(out, source, given, built):
                 return None
-            return _prepared(source, out, configuration.preparing((method,)), report)
+            return given or _prepared(source, out, configuration.preparing((method,)), report)
 
         prepared = from_first(begin)
         if prepared is None:
             return first
+        require_prepared(prepared)
         told = report if first else silent
-        trained = fit_prepared(
-            built, prepared, configuration, seed=seed, checkpoint_dir=out / ".checkpoint", report=told
-        )
+        trained = fit_prepared(built, prepared, configuration, seed=seed, checkpoint_dir=out / CHECKPOINT, report=told)
         if first:
             _calibrate(built, trained, out)
             trained.fitted.save(out)
-            for folder in (".checkpoint", ".prepared"):
+            for folder in (CHECKPOINT, ".prepared"):
                 shutil.rmtree(out / folder, ignore_errors=True)
         return first
 
@@ -142,23 +141,17 @@ def fit_prepared(
     return Trained(method.fit(inputs, context), inputs, context)
 
 
-def _source(source: Path) -> dict[str, Any]:
+def _source(source: Path, given: PreparedCohort | None) -> dict[str, Any]:
     """What is trained on; of a prepared folder also how its MIPs were made, which the configuration does not say."""
-    if not source.is_dir():
+    if given is None:
         return {"source": read_cohort(source).digest}
-    known = load_prepared(source)
-    return {"source": known.digest, "prepared": asdict(known.settings)}
+    return {"source": given.digest, "prepared": asdict(given.settings)}
 
 
 def _prepared(source: Path, out: Path, settings: PrepareSettings, report: Report) -> PreparedCohort:
-    if source.is_dir():
-        prepared = load_prepared(source)
-    else:
-        manifest = read_cohort(source)
-        require_labels(manifest)
-        prepared = prepare_cohort(manifest, out / ".prepared", settings, overwrite=True, report=report)
-    require_prepared(prepared)
-    return prepared
+    manifest = read_cohort(source)
+    require_labels(manifest)
+    return prepare_cohort(manifest, out / ".prepared", settings, overwrite=True, report=report)
 
 
 def require_prepared(prepared: PreparedCohort) -> None:

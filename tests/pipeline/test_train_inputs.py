@@ -44,16 +44,15 @@ def weights(model: Path) -> bytes:
 
 
 def test_a_model_of_an_image_that_was_replaced_is_refused_and_made_anew_with_overwrite(cohort, quick, tmp_path):
-    given = {"method": "cam_alone"}
-    train_model(cohort, tmp_path / "m", quick, **given)
+    train_model(cohort, tmp_path / "m", quick, method="cam_alone")
     before = weights(tmp_path / "m")
     replace_image(cohort)
     for _ in range(2):
         with pytest.raises(OutputError, match=PROBLEM):
-            train_model(cohort, tmp_path / "m", quick, **given)
+            train_model(cohort, tmp_path / "m", quick, method="cam_alone")
     assert weights(tmp_path / "m") == before
-    train_model(cohort, tmp_path / "m", quick, **given, overwrite=True)
-    train_model(cohort, tmp_path / "fresh", quick, **given)
+    train_model(cohort, tmp_path / "m", quick, method="cam_alone", overwrite=True)
+    train_model(cohort, tmp_path / "fresh", quick, method="cam_alone")
     assert weights(tmp_path / "m") == weights(tmp_path / "fresh") != before
 
 

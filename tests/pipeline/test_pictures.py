@@ -196,6 +196,7 @@ def test_predict_answers_pictures_in_two_dimensions(study, coronal, tmp_path):
     assert len(outcome.rows) == 12
     folder = tmp_path / "out" / "M00"
     assert {path.name for path in folder.iterdir()} == {
+        ".inputs.json",
         "mask_coronal.png",
         "cam_coronal.nii.gz",
         "mip.png",

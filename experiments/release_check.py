@@ -19,6 +19,9 @@ import time
 import venv
 from pathlib import Path
 
+from pages import publish, shown_command
+from provenance import machine
+
 ROOT = Path(__file__).parents[1]
 TOO_LARGE_MB = 8
 """No wheel of ours is larger: more means that data slipped in."""
@@ -55,6 +58,11 @@ def make_environment(interpreter: Path | str, folder: Path) -> Path:
     return folder / "bin"
 
 
+def installed_mb(programs: Path) -> float:
+    """Size of an environment's files, pip's own included."""
+    return sum(path.lstat().st_size for path in programs.parent.rglob("*") if path.is_file()) / 1e6
+
+
 def check(interpreter: str | Path, package: Path, work: Path) -> dict[str, str]:
     """Install `package` alone, make a phantom, outline its tumour; what was seen."""
     started = time.monotonic()
@@ -76,11 +84,15 @@ def check(interpreter: str | Path, package: Path, work: Path) -> dict[str, str]:
         raise SystemExit(
             f"{package.name}: unexpected: {len(lesions)} lesions, {doctor['problems']}, {doctor['models']}"
         )
+    base_mb = installed_mb(programs)
+    run(programs / "pip", "install", "--quiet", "--disable-pip-version-check", f"{package}[runtime]")
     return {
         "package": package.name,
         "python": doctor["machine"]["python"],
         "version": version,
         "first lesion": f"{lesions[0]['mtv_ml']:.1f} mL",
+        "installed, MB": f"{base_mb:.0f}",
+        "with [runtime], MB": f"{installed_mb(programs):.0f}",
         "seconds": f"{time.monotonic() - started:.0f}",
     }
 
@@ -88,13 +100,14 @@ def check(interpreter: str | Path, package: Path, work: Path) -> dict[str, str]:
 def parse() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="Markdown file to write")
     parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to install under")
     return parser.parse_args()
 
 
 def main() -> None:
     """Build once, install everywhere, print what was seen."""
-    rows = []
+    arguments, rows = parse(), []
     with tempfile.TemporaryDirectory(prefix="pointpet-release-") as scratch:
         work = Path(scratch)
         packages = build(work)
@@ -103,7 +116,7 @@ def main() -> None:
             print(f"{package.name}: {size:.2f} MB", flush=True)
             if size > TOO_LARGE_MB:
                 raise SystemExit(f"{package.name} is larger than {TOO_LARGE_MB} MB")
-        for interpreter in parse().python:
+        for interpreter in arguments.python:
             found = shutil.which(interpreter)
             if found is None or subprocess.run([found, "--version"], check=False, capture_output=True).returncode:
                 print(f"{interpreter}: not there, left out")
@@ -113,6 +126,8 @@ def main() -> None:
                 print(rows[-1], flush=True)
     if not rows:
         raise SystemExit("no interpreter was there")
+    heading = f"# Wheel and sdist in empty environments\n\nCommand: `{shown_command()}`\n\n{machine()}."
+    publish(heading, list(rows[0]), [list(row.values()) for row in rows], arguments.out)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ from pointpet.methods.model_card import model_card
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.inputs import read_case_mask
 from pointpet.pipeline.machine import describe_machine
+from pointpet.pipeline.model_loading import load_model
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
-from pointpet.pipeline.predict import load_model, predict_volume
+from pointpet.pipeline.predict import predict_volume
 from pointpet.pipeline.prediction_files import predicted_pictures_of
 from pointpet.pipeline.prepare import prepare_cohort, read_case_volume
 from pointpet.pipeline.train import train_model

@@ -14,7 +14,8 @@ import pytest
 from pointpet.core import ConfigError, ModelError
 from pointpet.io.artefacts import read_json
 from pointpet.pipeline.export import export_model
-from pointpet.pipeline.predict import load_model, predict_inputs
+from pointpet.pipeline.model_loading import load_model
+from pointpet.pipeline.predict import predict_inputs
 from pointpet.pipeline.train import train_model
 
 WITHOUT_TORCH = """

@@ -8,11 +8,12 @@ import pytest
 
 import pointpet as pp
 from pointpet.core import ConfigError, GeometryError, ImageReadError, ModelError, OutputError, Unit
-from pointpet.io.artefacts import read_json
+from pointpet.io.artefacts import read_json, write_json
 from pointpet.io.nifti import read_nifti
 from pointpet.localise.certainty import case_certainty
 from pointpet.pipeline.confidence import calibrate_on, load_calibration
-from pointpet.pipeline.predict import LESION_COLUMNS, load_model, predict_inputs, predict_volume
+from pointpet.pipeline.model_loading import load_model
+from pointpet.pipeline.predict import LESION_COLUMNS, predict_inputs, predict_volume
 from pointpet.pipeline.prepare import prepare_cohort
 from pointpet.pipeline.segment import segment_scan
 from pointpet.pipeline.train import fit_prepared, train_model
@@ -267,6 +268,16 @@ def test_a_click_outside_is_refused(cohort_folder, tmp_path):
 def test_an_unknown_rule_names_the_rules(cohort_folder, tmp_path):
     with pytest.raises(ConfigError, match=r"--rule magic: is not known\. Use one of: .*click41"):
         segment_scan(cohort_folder / "images" / "C03.nii.gz", (0.0, 0.0, 0.0), tmp_path / "out", rule="magic")
+
+
+def test_a_model_that_was_trained_again_in_its_place_is_read_again(model, tmp_path):
+    copy = tmp_path / "model"
+    shutil.copytree(model, copy)
+    first = load_model(copy)
+    assert load_model(copy)[0] is first[0]
+    record = read_json(copy / "model.json")
+    write_json(copy / "model.json", {**record, "seed": 77})
+    assert load_model(copy)[1]["seed"] == 77
 
 
 def test_a_second_run_says_what_it_kept(cohort_folder, model, tmp_path):

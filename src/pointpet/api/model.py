@@ -9,9 +9,10 @@ from typing import Any
 
 from pointpet.core import ActivationMap, Flag, Lesion, Mask, MipPair, Plane, SuvError, Unit, Volume
 from pointpet.methods.base import FittedMethod
-from pointpet.pipeline import predict as pipeline
+from pointpet.pipeline import model_loading
 from pointpet.pipeline.confidence import FILE as CONFIDENCE
 from pointpet.pipeline.confidence import Calibration, case_confidence, load_calibration
+from pointpet.pipeline.predict import predict_volume
 from pointpet.pipeline.shipped import find_model
 
 
@@ -59,7 +60,7 @@ class Model:
         self.calibration = calibration
 
     def __repr__(self) -> str:
-        trained = " trained on phantoms" if pipeline.is_phantom_trained(self.record) else ""
+        trained = " trained on phantoms" if model_loading.is_phantom_trained(self.record) else ""
         return f"<pointpet model: {self.method}{trained}>"
 
     @property
@@ -78,7 +79,7 @@ class Model:
         """
         if volume.unit is not Unit.SUVBW:
             raise SuvError("PP-API-UNIT", "volume", f"must be in g/mL (SUVbw), got {volume.unit}", "Convert it first")
-        found = pipeline.predict_volume(self.fitted, self.record, volume)
+        found = predict_volume(self.fitted, self.record, volume)
         prediction = found.prediction
         assert prediction.mask is not None
         return ScanResult(
@@ -113,4 +114,4 @@ def load_model(model: str | Path) -> Model:
         ModelError: missing, damaged, foreign. MissingExtraError: what runs it is not installed.
     """
     folder = find_model(model)
-    return Model(*pipeline.load_model(folder), load_calibration(folder))
+    return Model(*model_loading.load_model(folder), load_calibration(folder))

@@ -110,7 +110,7 @@ def _network_and_views(material: Material, size: Size) -> tuple[EightLayerNetwor
     from pointpet.learn.backend import torch
     from pointpet.learn.network import BOTH_VIEWS, EightLayerNetwork
     from pointpet.learn.trained import TrainedNetwork
-    from pointpet.pipeline.predict import load_model
+    from pointpet.pipeline.model_loading import load_model
 
     trained = getattr(load_model(material.model)[0], "network", None)
     assert isinstance(trained, TrainedNetwork)

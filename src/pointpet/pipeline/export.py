@@ -7,7 +7,7 @@ from pathlib import Path
 from pointpet.core import ModelError
 from pointpet.io.artefacts import lock_folder
 from pointpet.io.model_folder import ONNX_NAME, read_onnx, write_onnx
-from pointpet.pipeline.predict import load_model
+from pointpet.pipeline.model_loading import load_model
 
 
 def export_model(folder: Path, *, overwrite: bool = False) -> Path:

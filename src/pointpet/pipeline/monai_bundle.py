@@ -18,8 +18,9 @@ from pointpet.io.artefacts import lock_folder, write_json
 from pointpet.io.model_folder import CARD_NAME, RECORD_NAME, WEIGHTS_NAME
 from pointpet.methods.model_card import PHANTOM_NOTICE, TASK
 from pointpet.pipeline.confidence import FILE as CONFIDENCE
+from pointpet.pipeline.model_loading import is_phantom_trained, load_model
 from pointpet.pipeline.outputs import claim_folder
-from pointpet.pipeline.predict import NOTICE, is_phantom_trained, load_model, predict_inputs
+from pointpet.pipeline.predict import NOTICE, predict_inputs
 from pointpet.pipeline.shipped import find_model
 
 MODELS = "models"

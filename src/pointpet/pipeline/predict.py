@@ -8,18 +8,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pointpet._version import __version__
 from pointpet.core import (
     Case,
-    ConfigError,
     Flag,
     Lesion,
     MipPair,
-    ModelError,
     PointpetError,
     Prediction,
     Volume,
@@ -28,20 +26,16 @@ from pointpet.core import (
 from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_earlier, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
-from pointpet.io.model_folder import read_model
 from pointpet.io.pet import PetReading
 from pointpet.io.stamps import image_sources, read_as
-from pointpet.learn.settings import TrainingSettings
-from pointpet.localise.settings import LocaliseSettings
 from pointpet.methods.base import CaseInput, FittedMethod
-from pointpet.methods.fitted_weak import load_onnx
-from pointpet.methods.registry import build_method
 from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
 from pointpet.pipeline.config import PrepareSettings
 from pointpet.pipeline.inputs import GivenInput, expand_inputs, read_case
 from pointpet.pipeline.made_from import RECORD, is_same, made_from
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
 from pointpet.pipeline.mask_formats import check_formats, write_dicom_masks
+from pointpet.pipeline.model_loading import is_phantom_trained, load_model
 from pointpet.pipeline.outputs import claim_folder
 from pointpet.pipeline.predict_pictures import (
     input_cells,
@@ -56,8 +50,6 @@ from pointpet.pipeline.shipped import find_model
 from pointpet.quantify.suv_statistics import describe_lesions
 
 LOG = logging.getLogger(__name__)
-
-RUNTIMES = ("torch", "onnx")
 
 NOTICE = "Research use only. Not a medical device."
 
@@ -99,7 +91,7 @@ def predict_inputs(
 
     An earlier run's answer is kept where its image, and what the manifest says of how to read it, are as they were.
     `model` is a folder, or the name of a model that comes with the package.
-    `runtime` is what runs the network, one of `RUNTIMES`; what they answer differs by rounding alone.
+    `runtime` is what runs the network, one of `model_loading.RUNTIMES`; what they answer differs by rounding alone.
 
     Raises:
         ConfigError: an unknown runtime or format.
@@ -144,27 +136,6 @@ def _tell_left_over(out: Path, asked: set[str]) -> None:
     names = sorted(path.parent.name for path in out.glob("[!.]*/result.json") if path.parent.name not in asked)
     if names:
         LOG.warning("%s: no longer among the inputs, their folders stay; --overwrite begins anew", ", ".join(names))
-
-
-@lru_cache(maxsize=2)
-def load_model(folder: Path, runtime: str = "torch") -> tuple[FittedMethod, dict[str, Any]]:
-    """Read a model folder: the fitted method and model.json's record.
-
-    Raises:
-        ModelError: missing, damaged, foreign, or without the model.onnx that the runtime `onnx` needs.
-        ConfigError: an unknown runtime.
-    """
-    if runtime not in RUNTIMES:
-        raise ConfigError(
-            "PP-RUNTIME-UNKNOWN", f"--runtime {runtime}", "is not known", f"Use one of: {', '.join(RUNTIMES)}"
-        )
-    _, record = read_model(folder)
-    name = str(record.get("method"))
-    method = build_method(name, TrainingSettings(), LocaliseSettings())
-    try:
-        return method.load(folder) if runtime == "torch" else load_onnx(folder, name), dict(record)
-    except ModelError as error:
-        raise error.about(f"model {folder.name}") from error
 
 
 class _Fate(Enum):
@@ -288,11 +259,6 @@ def _scan_input(case_id: str, mips: MipPair, volume: Volume) -> CaseInput:
         load_volume=lambda: volume,
         load_candidates=lambda: find_candidates(volume),
     )
-
-
-def is_phantom_trained(record: Mapping[str, Any]) -> bool:
-    """True where a model has seen digital phantoms only."""
-    return record.get("cohort", {}).get("source") == "phantom"
 
 
 def summary_row(result: Mapping[str, Any]) -> dict[str, Any]:

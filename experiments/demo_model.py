@@ -25,6 +25,7 @@ from pointpet.io.artefacts import write_json
 from pointpet.io.cohort_csv import PHANTOM_RECORD, read_cohort, write_cohort
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.methods.model_card import model_card
+from pointpet.pipeline.confidence import load_calibration
 from pointpet.pipeline.config import Configuration, load_configuration
 from pointpet.pipeline.inputs import read_case_mask
 from pointpet.pipeline.machine import describe_machine
@@ -32,7 +33,7 @@ from pointpet.pipeline.model_loading import load_model
 from pointpet.pipeline.phantom import PhantomRequest, write_phantom
 from pointpet.pipeline.predict import predict_volume
 from pointpet.pipeline.prediction_files import predicted_pictures_of
-from pointpet.pipeline.prepare import prepare_cohort, read_case_volume
+from pointpet.pipeline.prepare import read_case_volume
 from pointpet.pipeline.train import train_model
 from pointpet.project import project_mask
 from pointpet.report.study_folder import numbers
@@ -111,10 +112,13 @@ def evaluation(model: Path, manifests: dict[str, Path]) -> dict[str, Any]:
 
 
 def ship(model: Path, out: Path, found: dict[str, Any] | None) -> None:
-    """Copy the model to `out`, with its evaluation on record and card where there is one."""
+    """Copy the model to `out` with its calibration, and its evaluation on record and card where there is one."""
     tensors, record = read_model(model)
     record = {**record, "evaluation": found} if found else record
     write_model(out, tensors, record, model_card(record))
+    calibration = load_calibration(model)
+    if calibration is not None:
+        calibration.save(out)
 
 
 def parse() -> argparse.Namespace:
@@ -124,7 +128,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--config", type=Path, help="YAML configuration, to try something shorter")
     parser.add_argument("--first", type=int, help="train on the first so many patients of each preset, unmeasured")
-    parser.add_argument("--stage", choices=("prepare", "all"), default="all", help="prepare: stop before training")
     return parser.parse_args()
 
 
@@ -135,10 +138,8 @@ def main() -> None:
     work = arguments.work
     training = {preset: make_cohort(work, "train", preset, *TRAINING[preset]) for preset in PRESETS}
     manifest = join(training, work / "train", arguments.first)
-    prepare_cohort(manifest, work / "prepared", configuration.preparing(("proposed",)), report=printed("prepare"))
-    if arguments.stage == "prepare":
-        return
-    train_model(work / "prepared", work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))
+    # From the scans, not from a prepared folder: the confidence is calibrated on their answers.
+    train_model(manifest, work / "model", configuration, seed=SEED, overwrite=True, report=printed("train"))
     if arguments.first:
         ship(work / "model", arguments.out, None)
         return

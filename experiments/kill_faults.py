@@ -113,6 +113,7 @@ CHECKS: dict[str, Callable[[bytes], object]] = {
     ".ckpt": lambda content: torch.load(io.BytesIO(content), weights_only=True),
     ".html": _whole_text(b"</html>"),
     ".svg": _whole_text(b"</svg>"),
+    ".tex": _whole_text(b"\\end{table}"),
     ".csv": lambda content: _whole_text(content.splitlines()[-1])(content + b"\n") if content else 1 / 0,
     ".md": lambda content: content.decode() or 1 / 0,
 }

@@ -63,7 +63,8 @@ def test_cases_without_a_known_outcome_are_neither_trained_on_nor_predicted(made
 
 def test_too_few_events_name_the_fold(made_up):
     truth = {c: int(i < 6) for i, c in enumerate(made_up.endpoint.truth)}
-    with pytest.raises(TrainingError, match=r"fold 0: training fold: needs 8 cases of each outcome, got \d with and"):
+    told = r"fold 0: training fold: needs 8 cases of each outcome, got \d with outcome 1 and"
+    with pytest.raises(TrainingError, match=told):
         predict_endpoint(replace(made_up.endpoint, truth=truth), made_up.folds, "elastic_net", SETTINGS, seed=0)
 
 

@@ -24,9 +24,9 @@ GREATEST_VARIATION = 0.18
 usual scan is 0.1 to 0.15; a scan too noisy for this limit is too noisy for a check of its liver."""
 LEAST_CENTRES_ML = 60.0
 """Volume that the centres of such cubes fill together. The right lobe holds 100 mL and more."""
-GREATEST_HEIGHT_MM = 200.0
-"""From the lowest to the highest of these centres. The inside of the right lobe is 60 to 150 mm tall; muscle of a thigh
-or of the back, even and over the body's median too, goes on for longer."""
+MOST_MM = 180.0
+"""Height in which nine tenths of these centres lie: in the right lobe 60 to 130 mm. Muscle of a thigh or of the back,
+even and over the body's median too, goes on for longer."""
 RIGHT_MM = 25.0
 """The right lobe lies farther than this to the right of the body's midline; heart, blood and brain lie on it."""
 
@@ -81,7 +81,7 @@ def right_lobe(volume: Volume) -> RightLobe | None:
     sizes = np.bincount(parts.ravel())
     least = 1000.0 * LEAST_CENTRES_ML / grid.spacing_mm.prod()
     lobes = [_lobe(grid, mean, parts == index) for index in np.flatnonzero(sizes >= least) if index]
-    possible = [lobe for lobe in lobes if np.ptp(lobe.world_mm[:, 2]) <= GREATEST_HEIGHT_MM]
+    possible = [lobe for lobe in lobes if np.ptp(np.percentile(lobe.world_mm[:, 2], (5, 95))) <= MOST_MM]
     return max(possible, key=lambda lobe: lobe.suv * len(lobe.world_mm), default=None)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from pointpet.core import PointpetError
+from pointpet.learn.cam_settings import CamSettings
 from pointpet.learn.fcn_settings import FcnSettings
 from pointpet.learn.settings import AUTOMATIC_EPOCHS, SETTLED_SHARE, SMOOTHED_EPOCHS, TrainingSettings
 from pointpet.learn.unet_settings import UnetSettings
@@ -14,10 +15,7 @@ from pointpet.report.headline import is_flat
 from pointpet.report.study_folder import Study
 from pointpet.report.wording import listing, method_title, percent
 
-POINT_FREE = ("cam_alone",)
-"""Methods with the settings of `training` but for the distance loss."""
-
-_Settings = TypeVar("_Settings", TrainingSettings, FcnSettings, UnetSettings)
+_Settings = TypeVar("_Settings", TrainingSettings, CamSettings, FcnSettings, UnetSettings)
 
 
 def section(study: Study, name: str) -> Mapping[str, Any]:
@@ -40,7 +38,8 @@ def view_settings(study: Study) -> dict[str, TrainingSettings]:
         return {}
     free = study.record.get("lesion_free", [])
     found = {"proposed": common.for_cohort(free)}
-    found |= {name: replace(common, distance="none").for_cohort(free) for name in POINT_FREE}
+    if (cam := _read(study, "cam_alone", CamSettings)) is not None:
+        found["cam_alone"] = cam.training(common).for_cohort(free)
     if (fcn := _read(study, "cam_fcn", FcnSettings)) is not None:
         found["cam_fcn"] = fcn.training(common).for_cohort(free)
     if (unet := unet_settings(study)) is not None:

@@ -92,17 +92,10 @@ def run_study(
         if is_finished(out, configuration, manifest, annotation_budget=request.annotation_budget):
             page = out / REPORT_NAME
             return StudyOutcome(page if page.is_file() else render_report(out), ())
-        prepared = prepare_cohort(
-            manifest,
-            out / ".prepared",
-            configuration.preparing(methods),
-            overwrite=True,
-            workers=request.workers,
-            report=report,
-        )
+        settings, place = configuration.preparing(methods), out / ".prepared"
+        prepared = prepare_cohort(manifest, place, settings, overwrite=True, workers=request.workers, report=report)
         require_readable(prepared)
-        labelled = tuple(case for case in prepared.cases if case.case.label is not None)
-        usable = replace(prepared, cases=labelled)
+        usable = _labelled(prepared)
         lesion_free = lesion_free_classes(usable, configuration)
         chosen, left_out = choose_methods(methods, usable, configuration, asked_for=bool(request.methods))
         networks = outcome_networks(chosen, configuration)
@@ -130,6 +123,11 @@ def run_study(
         write_tables(out, collect_results(out, chosen, folds), record, outcomes)
         write_json(out / "study.json", record)
         return StudyOutcome(render_report(out), tuple(failures))
+
+
+def _labelled(prepared: PreparedCohort) -> PreparedCohort:
+    """The cases that have a class: the others can neither teach nor be scored."""
+    return replace(prepared, cases=tuple(case for case in prepared.cases if case.case.label is not None))
 
 
 def _asked(request: StudyRequest, methods: tuple[str, ...], configuration: Configuration) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def _context(study: Study) -> dict[str, Any]:
     record = study.record
     return {
         **_paper_context(study),
+        **_outcome_context(study),
         "record": record,
         "version": record.get("pointpet_version", __version__),
         "is_phantom": headline.is_phantom(study),
@@ -84,8 +85,6 @@ def _context(study: Study) -> dict[str, Any]:
         "folds": _fold_counts(study),
         "flow": cohort_flow(record),
         "main_tables": {label: result_tables.main_rows(study, label) for label in study.labels},
-        "has_outcome": {label: result_tables.has_outcome(study, label) for label in study.labels},
-        "predicts_outcomes": any(result_tables.has_outcome(study, label) for label in study.labels),
         "has_published": {label: bool(published_rows(label)) for label in study.labels},
         "published_reference": REFERENCE,
         "is_flat": headline.is_flat(study),
@@ -93,18 +92,6 @@ def _context(study: Study) -> dict[str, Any]:
         "measure_tables": {label: result_tables.measure_rows(study, label) for label in study.labels},
         "comparisons": result_tables.comparison_tables(study),
         "comparison_columns": list(result_tables.COMPARISON_COLUMNS),
-        "endpoints": outcome_tables.endpoint_sections(study),
-        "outcome_model": MODEL_TITLES.get(record.get("outcome", {}).get("model", ""), ""),
-        "endpoint_columns": list(outcome_tables.ENDPOINT_COLUMNS),
-        "difference_columns": list(outcome_tables.DIFFERENCE_COLUMNS),
-        "has_reference_masks": outcome_tables.has_reference_masks(study),
-        "is_alive_asked": any(question["endpoint"] == "survival3y" for question in _questions(study)),
-        "model_columns": list(outcome_tables.MODEL_COLUMNS),
-        "site_columns": list(outcome_tables.SITE_COLUMNS),
-        "survival_columns": list(outcome_tables.SURVIVAL_COLUMNS),
-        "survival": outcome_tables.survival_rows(study),
-        "survival_reasons": outcome_tables.survival_reasons(study),
-        "table_endpoints": {label: result_tables.shown_endpoint(study, label) for label in study.labels},
         "budget": budget_rows(study),
         "budget_columns": list(BUDGET_COLUMNS),
         "annotation_costs": record.get("config", {}).get("annotation_budget", {}),
@@ -123,6 +110,26 @@ def _context(study: Study) -> dict[str, Any]:
         "failures": record.get("failures", []),
         "left_out": record.get("methods_left_out", []),
         "lesion_free": record.get("lesion_free", []),
+    }
+
+
+def _outcome_context(study: Study) -> dict[str, Any]:
+    """What is predicted from the masks, and survival."""
+    return {
+        "has_outcome": {label: result_tables.has_outcome(study, label) for label in study.labels},
+        "predicts_outcomes": any(result_tables.has_outcome(study, label) for label in study.labels),
+        "endpoints": outcome_tables.endpoint_sections(study),
+        "outcome_model": MODEL_TITLES.get(study.record.get("outcome", {}).get("model", ""), ""),
+        "endpoint_columns": list(outcome_tables.ENDPOINT_COLUMNS),
+        "difference_columns": list(outcome_tables.DIFFERENCE_COLUMNS),
+        "has_reference_masks": outcome_tables.has_reference_masks(study),
+        "is_alive_asked": any(question["endpoint"] == "survival3y" for question in _questions(study)),
+        "model_columns": list(outcome_tables.MODEL_COLUMNS),
+        "site_columns": list(outcome_tables.SITE_COLUMNS),
+        "survival_columns": list(outcome_tables.SURVIVAL_COLUMNS),
+        "survival": outcome_tables.survival_rows(study),
+        "survival_reasons": outcome_tables.survival_reasons(study),
+        "table_endpoints": {label: result_tables.shown_endpoint(study, label) for label in study.labels},
     }
 
 

@@ -7,6 +7,7 @@
 All times are processor times (user and system, of a command and all its processes), which other work on the machine
 changes little. The cohort's scans are small (28 x 20 x 40 voxels, hard links to fifty that are made), so that what
 grows with the number of cases is not hidden behind the work on each. Rates of whole scans are measured on phantoms.
+`--commands prepare` measures the growth of that one alone.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import psutil
+from measured import Cost
+from measured import measure as measured
 from provenance import VERSION
 from small_cohort import write_small_cohort
 
@@ -37,71 +41,102 @@ from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Workers, map_tasks
 
 DISTINCT = 50
+WORKERS = 2
+COMMANDS = ["prepare", "predict", "quantify"]
 CONFIG = "prepare: {pixel_mm: 4.0, turns_deg: []}\n"
 FLAT = 0.10
 OVERHEAD = 0.05
 SCANS = 100_000
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of one command: processor seconds, seconds by the clock, largest process in MB."""
-
-    cpu_s: float
-    wall_s: float
-    peak_mb: float
-
-
 def command(*arguments: object) -> Cost:
     """Run a command to its end."""
-    started = time.monotonic()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "pointpet", *map(str, arguments), "--quiet"], stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0, arguments
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
+    return measured(["-m", "pointpet", *arguments, "--quiet"])
 
 
 # Cost per case as the cohort grows.
 
 
-def growth(root: Path, sizes: list[int]) -> tuple[list[str], bool]:
-    """Rows of the table and whether cost and memory are flat; each command's start is measured on two cases."""
-    rows, flat = [], True
-    config = root / "scale.yaml"
+@dataclass(frozen=True)
+class Growth:
+    """What one command cost at each size: processor ms a case, its start taken off, and memory in MB."""
+
+    name: str
+    case_ms: list[float] = field(default_factory=list)
+    peak_mb: list[float] = field(default_factory=list)
+    worker_mb: list[float] = field(default_factory=list)
+
+    @property
+    def change(self) -> float:
+        """Share that a case costs more at the largest size than at the smallest."""
+        return self.case_ms[-1] / self.case_ms[0] - 1
+
+    def sentence(self, sizes: list[int]) -> str:
+        """What held, in words."""
+        more = sizes[-1] - sizes[0]
+        own_kb = 1024 * (self.peak_mb[-1] - self.peak_mb[0]) / more
+        worker = f"a worker {self.worker_mb[-1] - self.worker_mb[0]:+.0f} MB, " if self.worker_mb[-1] else ""
+        return (
+            f"- {self.name}: cost a case {self.change:+.1%} from {sizes[0]:,} to {sizes[-1]:,} cases, limit "
+            f"{FLAT:+.0%}: {'met' if self.change <= FLAT else 'NOT met'}. Memory: {worker}the command itself "
+            f"{self.peak_mb[-1] - self.peak_mb[0]:+.0f} MB ({own_kb:.1f} kB a case)."
+        )
+
+
+def growth_steps(root: Path, commands: list[str]) -> dict[str, Callable[[Path, Path], Cost]]:
+    """Each step by its name: (manifest, folder for what it writes) to its cost.
+
+    The second time, with little to do, is taken in one process: what several of them take to start varies by more than
+    a thousand cases cost.
+    """
+    config, model = root / "scale.yaml", root / "model"
     config.write_text(CONFIG)
-    steps = {
-        "prepare": lambda cohort, out: command("prepare", cohort, "-o", out / "prepared", "--config", config),
-        "prepare, again": lambda cohort, out: command("prepare", cohort, "-o", out / "prepared", "--config", config),
-    }
-    starts: dict[str, Cost] = {}
-    costs: dict[str, list[float]] = {name: [] for name in steps}
-    peaks: dict[str, list[float]] = {name: [] for name in steps}
-    for size in (2, *sizes):
+
+    def prepare(cohort: Path, out: Path, *, workers: int) -> Cost:
+        return command("prepare", cohort, "-o", out / "prepared", "--config", config, "--workers", workers)
+
+    def predict(cohort: Path, out: Path, *, workers: int) -> Cost:
+        return command("predict", model, cohort, "-o", out / "predicted", "--workers", workers)
+
+    def quantify(cohort: Path, out: Path, *, workers: int) -> Cost:
+        return command("quantify", cohort, "-o", out / "features.csv", "--workers", workers)
+
+    if "predict" in commands:
+        cohort = write_small_cohort(root / "training", 2 * DISTINCT // 5)
+        command("train", cohort, "-o", model, "--config", cohort.with_name("quick.yaml"))
+    chosen = [step for step in (prepare, predict, quantify) if step.__name__ in commands]
+    turns = (("", WORKERS), (", again", 1))
+    return {f"{step.__name__}{turn}": partial(step, workers=workers) for step in chosen for turn, workers in turns}
+
+
+def growth(root: Path, sizes: list[int], commands: list[str]) -> tuple[list[str], bool]:
+    """Rows of the table and what held; each step's start is the median of three runs on two cases."""
+    steps = growth_steps(root, commands)
+    starts: dict[str, float] = {}
+    found = {name: Growth(name) for name in steps}
+    rows = []
+    few = write_small_cohort(root / "few", WORKERS)
+    for name, step in steps.items():
+        places = [root / f"few_{turn}" for turn in range(3)]
+        starts[name] = median(step(few, place).cpu_s for place in places)
+    for size in sizes:
         folder = root / f"cohort_{size}"
         cohort = write_small_cohort(folder, size, distinct=DISTINCT)
         for name, step in steps.items():
-            cost = step(cohort, folder)
-            if size == 2:
-                starts[name] = cost
-                continue
-            case_ms = 1000 * (cost.cpu_s - starts[name].cpu_s) / size
-            costs[name].append(case_ms)
-            peaks[name].append(cost.peak_mb)
-            cells = [name, f"{size:,}", f"{cost.cpu_s:.1f}", f"{case_ms:.2f}", f"{cost.peak_mb:.0f}"]
-            rows.append("| " + " | ".join(cells) + " |")
+            cost, one = step(cohort, folder), found[name]
+            one.case_ms.append(1000 * (cost.cpu_s - starts[name]) / (size - WORKERS))
+            one.peak_mb.append(cost.peak_mb)
+            one.worker_mb.append(cost.worker_mb)
+            cells = [name, f"{size:,}", f"{cost.cpu_s:.1f}", f"{one.case_ms[-1]:.2f}"]
+            rows.append(
+                "| "
+                + " | ".join([*cells, f"{cost.worker_mb:.0f}" if cost.worker_mb else "", f"{cost.peak_mb:.0f}"])
+                + " |"
+            )
             print(rows[-1], file=sys.stderr, flush=True)
         shutil.rmtree(folder)
-    for name, values in costs.items():
-        change = values[-1] / values[0] - 1
-        held = change <= FLAT
-        flat &= held
-        rows.append(
-            f"\n{name}: cost a case {change:+.1%} from {sizes[0]:,} to {sizes[-1]:,} cases, limit {FLAT:+.0%}: "
-            f"{'met' if held else 'NOT met'}; memory {peaks[name][-1] - peaks[name][0]:+.0f} MB."
-        )
-    return rows, flat
+    rows += ["", *(one.sentence(sizes) for one in found.values())]
+    return rows, all(one.change <= FLAT for one in found.values())
 
 
 # What scheduling costs.
@@ -210,21 +245,10 @@ def startup(root: Path) -> list[str]:
             f"if __name__ == '__main__':\n    {code}\n"
         )
         (root / "scale_tasks.py").write_text("def timed_nothing(_):\n    return 0.0\n")
-        best = min((_script(script) for _ in range(3)), key=lambda cost: cost.cpu_s)
-        rows.append(f"| {name} | {best.cpu_s:.2f} | {best.wall_s:.2f} | {best.peak_mb:.0f} |")
+        best = min((measured([script], paths=[root]) for _ in range(3)), key=lambda cost: cost.cpu_s)
+        rows.append(f"| {name} | {best.cpu_s:.2f} | {best.wall_s:.2f} | {max(best.peak_mb, best.worker_mb):.0f} |")
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
-
-
-def _script(path: Path) -> Cost:
-    started = time.monotonic()
-    paths = os.pathsep.join([str(path.parent), os.environ.get("PYTHONPATH", "")])
-    child = subprocess.Popen(
-        [sys.executable, str(path)], env={**os.environ, "PYTHONPATH": paths}, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    assert status == 0
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
 
 
 # Whole scans, and many of them.
@@ -276,8 +300,9 @@ def needs(rates: dict[str, tuple[float, float]], read_bytes: float) -> str:
 HEADS = {
     "growth": (
         "Cost a case",
-        "One process, small scans, without turned views; the command's start, measured on two cases, is subtracted. "
-        "`again`: the same command once more, with nothing left to do.",
+        f"Small scans, without turned views, `--workers {WORKERS}`; the command's start, measured on two cases (median "
+        "of three), is subtracted. `again`: the same command once more in one process, with nothing left to do. Memory "
+        "is the most that a process held: the larger worker, and the command itself, which keeps manifest and results.",
     ),
     "scheduling": (
         "Cost of scheduling",
@@ -292,11 +317,15 @@ HEADS = {
 }
 
 
-def measure(part: str, size: list[int], root: Path) -> tuple[list[str], bool]:
+def measure(part: str, size: list[int], commands: list[str], root: Path) -> tuple[list[str], bool]:
     """Lines of a part's page, and whether its limit holds."""
     if part == "growth":
-        rows, held = growth(root, size)
-        return ["| Command | Cases | s | ms a case | Largest process, MB |", "|---|---:|---:|---:|---:|", *rows], held
+        rows, held = growth(root, size, commands)
+        head = [
+            "| Command | Cases | s | ms a case | Worker, MB | Command itself, MB |",
+            "|---|---:|---:|---:|---:|---:|",
+        ]
+        return [*head, *rows], held
     if part == "scheduling":
         started = startup(root)
         rows, most = scheduling(root, size[0])
@@ -315,18 +344,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=sorted(HEADS))
     parser.add_argument("--size", type=int, nargs="+", required=True, help="cases; for growth the first and the last")
+    parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS, help="of growth")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as place:
-        lines, held = measure(arguments.part, arguments.size, Path(place))
+        lines, held = measure(arguments.part, arguments.size, arguments.commands, Path(place))
+    load = f"load {before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end"
     machine, (title, text) = describe_machine(), HEADS[arguments.part]
     command_line = f"{arguments.part} --size {' '.join(map(str, arguments.size))}"
+    if arguments.commands != COMMANDS:
+        command_line += f" --commands {' '.join(arguments.commands)}"
     page = [
         f"# {title}",
         "",
         f"`python experiments/scale_cohort.py {command_line}` · {VERSION}, {machine['cpu']}, "
-        f"{machine['cores']} cores shared with other work, Python {machine['python']}. Seconds are of processor time "
-        "unless the clock is named.",
+        f"{machine['cores']} cores shared with other work ({load}), Python {machine['python']}. Seconds are of processor "
+        "time unless the clock is named.",
         "",
         text,
         "",

@@ -359,8 +359,8 @@ def main() -> None:
         f"# {title}",
         "",
         f"`python experiments/scale_cohort.py {command_line}` · {VERSION}, {machine['cpu']}, "
-        f"{machine['cores']} cores shared with other work ({load}), Python {machine['python']}. Seconds are of processor "
-        "time unless the clock is named.",
+        f"{machine['cores']} cores shared with other work ({load}), Python {machine['python']}. Seconds are of "
+        "processor time unless the clock is named.",
         "",
         text,
         "",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pointpet.pipeline.mapping import Report
+from pointpet.report.wording import number
 
 
 def printed(title: str) -> Report:
@@ -32,7 +33,7 @@ def shown_command() -> str:
 
 def markdown(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table."""
-    cells = frame.map(lambda value: f"{value:.3f}" if isinstance(value, float) else str(value))
+    cells = frame.map(lambda value: number(value, 3) if isinstance(value, float) else str(value))
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + "---|" * len(frame.columns)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in cells.to_numpy()])
 

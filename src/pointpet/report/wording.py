@@ -63,13 +63,21 @@ def flag_text(flag: str) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a true minus sign; a dash where there is none."""
-    return BLANK if value is None else f"{value:.{digits}f}".replace("-", "−")
+    """A number with a true minus sign; a dash where there is none. What rounds to 0 has no sign."""
+    return BLANK if value is None else f"{_rounded(value, digits):.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 2) -> str:
-    """A difference with its sign."""
-    return BLANK if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    """A difference with its sign; one that rounds to 0 has none."""
+    if value is None:
+        return BLANK
+    rounded = _rounded(value, digits)
+    return f"{rounded:{'+' if rounded else ''}.{digits}f}".replace("-", "−")
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Rounded as it is written; 0 where that would be -0."""
+    return float(f"{value:.{digits}f}") + 0.0
 
 
 def mean_sd(mean: float | None, sd: float | None, digits: int = 2) -> str:

@@ -61,6 +61,29 @@ def test_equal_values_and_single_patients_have_an_interval_of_no_width():
         assert interval.low == interval.high == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.7224672, 1.0), (0.0, 0.0, 0.2775328)])
+def test_a_share_of_0_or_1_has_wilsons_interval_of_the_patients(value, low, high):
+    """Limits by hand: n / (n + z^2) and z^2 / (n + z^2) with n = 10 patients of two cases each, z = 1.959964."""
+    values, patients = [value] * 20 + [np.nan] * 2, [*names(10), *names(10), "Q", "R"]
+    folds = np.arange(22) % 3
+    interval = fold_mean_interval(values, patients, folds, seed=0, is_share=True)
+    assert interval is not None
+    assert (interval.value, interval.low, interval.high) == pytest.approx((value, low, high), abs=1e-7)
+    same = fold_mean_interval(values, patients, folds, seed=0)
+    assert same is not None
+    assert same.low == same.high == value, "no share: a Dice of 0 in every case is no count"
+
+
+def test_a_share_between_is_drawn_as_any_mean():
+    values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+    assert fold_mean_interval(values, names(6), [0, 1] * 3, seed=0, is_share=True) == fold_mean_interval(
+        values, names(6), [0, 1] * 3, seed=0
+    )
+    half = fold_mean_interval([0.5] * 6, names(6), [0, 1] * 3, seed=0, is_share=True)
+    assert half is not None
+    assert half.low == half.high == 0.5, "a mean over views of 0.5 everywhere is not a share of 0 or 1"
+
+
 @pytest.mark.parametrize("method", ["percentile", "BCa"])
 def test_intervals_cover_the_truth(method):
     # 200 studies of 40 patients in 5 folds, Dice-like skewed values (beta 4, 2: mean 2/3). A 95 % interval that covers

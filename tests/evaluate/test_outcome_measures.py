@@ -75,6 +75,15 @@ def test_undefined_areas_are_none_and_never_one_half():
     assert compare_auc(answers, answers, seed=0) is None
 
 
+def test_shares_of_1_have_an_interval_with_a_width():
+    answers = made_up(n=12)
+    found = measure_outcome(replace(answers, prediction=answers.truth), seed=0)
+    assert (found["accuracy"].interval.value, found["accuracy"].interval.high) == (1.0, 1.0)
+    assert found["accuracy"].interval.low == pytest.approx(12 / (12 + 1.959964**2), abs=1e-6)
+    positives = int(answers.truth.sum())
+    assert found["sensitivity"].interval.low == pytest.approx(positives / (positives + 1.959964**2), abs=1e-6)
+
+
 def test_areas_of_1_in_every_fold_have_no_interval():
     answers = made_up(n=12)
     found = measure_outcome(replace(answers, probability=answers.truth * 0.8 + 0.1), seed=0)["auc"]

@@ -74,7 +74,9 @@ def test_outcome_columns_and_what_was_not_measured_stay_blank():
 
 def test_class_accuracy_is_that_of_the_label():
     tables = summarise(segmentation(), classification(), METHODS)
-    assert tables["lung"].set_index("method").loc["proposed", "class_accuracy_mean"] == 1.0
+    lung = tables["lung"].set_index("method").loc["proposed"]
+    assert lung["class_accuracy_mean"] == lung["class_accuracy_hi"] == 1.0
+    assert lung["class_accuracy_lo"] == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), "Wilson's, 20 patients"
     assert tables["oesophagus"].set_index("method").loc["proposed", "class_accuracy_mean"] == pytest.approx(0.8)
 
 

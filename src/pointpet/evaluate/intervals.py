@@ -2,6 +2,9 @@
 
 A patient is drawn with all their cases, from the whole cohort; drawing inside folds would hide a part of the variance
 when folds are small. The statistic is the mean of the folds' means, the figure that tables show.
+
+A share of 0 or 1 is the same in every draw, as if a few patients could prove it: Wilson's interval of the patients
+stands in.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import bootstrap
 
 from pointpet.core import derive_seed
-from pointpet.evaluate.classification import Interval
+from pointpet.evaluate.classification import Interval, wilson_interval
 
 N_RESAMPLES = 2000
 """At 2000 draws a 95 % limit moves by about a hundredth of the interval's width from seed to seed."""
@@ -31,17 +34,26 @@ def fold_mean_interval(
     level: float = 0.95,
     n_resamples: int = N_RESAMPLES,
     method: BootstrapMethod = "percentile",
+    is_share: bool = False,
 ) -> Interval | None:
     """Mean over folds of the mean over a fold's cases, with its bootstrap interval.
 
     Args:
         values: (n,) one a case; NaN where undefined (left out).
         patients: (n,) patient ids. folds: (n,) fold numbers.
+        is_share: each value is 1 or 0, and their mean a share.
 
     Returns:
-        None where no value is defined; an interval of no width where there is one patient only.
+        None where no value is defined; an interval of no width where there is one patient only, or where all values
+        are equal, unless they make a share: then Wilson's, in which each patient counts once.
     """
-    return _grouped_interval(values, patients, folds, seed, level=level, n_resamples=n_resamples, method=method)
+    numbers = np.asarray(values, float)
+    defined = np.isfinite(numbers)
+    known = set(numbers[defined].tolist())
+    if is_share and len(known) == 1 and known <= {0.0, 1.0}:
+        trials = len(set(np.asarray(patients)[defined]))
+        return wilson_interval(trials if known == {1.0} else 0, trials, level=level)
+    return _grouped_interval(numbers, patients, folds, seed, level=level, n_resamples=n_resamples, method=method)
 
 
 def mean_interval(

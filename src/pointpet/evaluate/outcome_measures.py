@@ -52,7 +52,8 @@ class OutcomeDifference:
 def measure_outcome(answers: Answers, *, seed: int) -> dict[str, OutcomeMeasure]:
     """Accuracy, sensitivity, specificity and AUC, each fold by fold first.
 
-    Intervals are percentile bootstrap over patients of the mean over folds; the folds' models are kept as they are.
+    Intervals are percentile bootstrap over patients of the mean over folds, Wilson's for a share of 0 or 1; the folds'
+    models are kept as they are.
     """
     right = (answers.truth == answers.prediction).astype(float)
     by_case = {
@@ -64,7 +65,8 @@ def measure_outcome(answers: Answers, *, seed: int) -> dict[str, OutcomeMeasure]
     for name, values in by_case.items():
         parts = [values[(answers.folds == number) & np.isfinite(values)] for number in np.unique(answers.folds)]
         means = fold_mean([float(part.mean()) if len(part) else None for part in parts])
-        limits = fold_mean_interval(values, answers.patients, answers.folds, seed=derive_seed(seed, name))
+        own = derive_seed(seed, name)
+        limits = fold_mean_interval(values, answers.patients, answers.folds, seed=own, is_share=True)
         found[name] = OutcomeMeasure(means, limits)
     areas = auc_by_fold(answers.truth, answers.probability, answers.folds)
     return found | {"auc": OutcomeMeasure(areas, auc_interval(answers, seed=derive_seed(seed, "auc")))}

@@ -34,6 +34,9 @@ CASE_MEASURES = (
 )
 """Per-case measures that follow the table's main columns."""
 
+SHARES = frozenset({"hit", "hit_strict", "class_accuracy"})
+"""Measures that are 1 or 0 in a case."""
+
 COMPARED_MEASURES = ("dice", "nsd_2mm", "hd95_mm", "hit")
 
 _STATISTICS = ("mean", "sd", "lo", "hi")
@@ -61,7 +64,8 @@ def summarise(
 
     Returns:
         Label to table, a row a method and endpoint; one row a method where the label has no endpoint. Each measure has
-        its mean and standard deviation over folds, and the limits of a 95 % bootstrap interval over patients.
+        its mean and standard deviation over folds, and the limits of a 95 % bootstrap interval over patients (Wilson's
+        for a share of 0 or 1).
         `class_accuracy` is the share of the label's cases that were classified as such. An endpoint that a method
         predicts for no case leaves the outcome's columns blank.
     """
@@ -181,7 +185,7 @@ def fold_statistics(
     defined = {number: values[(folds == number) & np.isfinite(values)] for number in np.unique(folds)}
     over_folds = fold_mean([float(part.mean()) if len(part) else None for part in defined.values()])
     groups = [patients.get(str(case_id), str(case_id)) for case_id in cases["case_id"]]
-    interval = fold_mean_interval(values, groups, folds, seed=derive_seed(seed, name))
+    interval = fold_mean_interval(values, groups, folds, seed=derive_seed(seed, name), is_share=name in SHARES)
     limits = (None, None) if interval is None else (interval.low, interval.high)
     return dict(zip(_columns_of(name), (over_folds.mean, over_folds.sd, *limits), strict=True))
 

@@ -130,10 +130,11 @@ def test_one_class(cohort, cli, tmp_path, name):
     path.write_text(path.read_text().replace("oesophagus", "lung"))
     checked = cli("check", path, "--json")
     assert [one["code"] for one in checked.json()["warnings"] if "class" in one["message"]] == ["PP-CHECK-CLASSES"]
-    done = cli("train", path, "-o", tmp_path / "model")
-    assert done.status == 1
-    assert "[PP-TRAIN-CLASSES]: classes: training needs at least two different ones, got lung" in done.err
-    assert not (tmp_path / "model" / "model.json").exists()
+    for command, out in (("train", "model"), ("study", "study")):
+        done = cli(command, path, "-o", tmp_path / out)
+        assert done.status == 1
+        assert "[PP-COHORT-CLASSES]: cohort: all its labelled cases are of the class lung; " in done.err
+        assert not (tmp_path / out / f"{out}.json").exists()
 
 
 @pytest.mark.parametrize("name", ["71 centre outside the volume"])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pointpet.core import Cohort, CohortError, TrainingError
 from pointpet.io.cohort_csv import named_columns
+from pointpet.methods.base import Given, Method
 from pointpet.pipeline.prepare import PreparedCohort
 
 
@@ -27,6 +30,24 @@ def require_labels(cohort: Cohort) -> None:
         "cohort",
         f"none of its {len(cohort)} cases has a class: the column label is blank in every row",
         "Fill it in, as text or in `pointpet annotate`",
+    )
+
+
+def require_two_classes(cohort: Cohort, methods: Sequence[Method]) -> None:
+    """Stop where all cases have one class, and a method is to learn from classes.
+
+    Raises:
+        CohortError: names the class, and the methods that cannot be trained.
+    """
+    learning = [method.name for method in methods if Given.LABEL in method.supervision.training]
+    if len(cohort.classes) != 1 or not learning:
+        return
+    raise CohortError(
+        "PP-COHORT-CLASSES",
+        "cohort",
+        f"all its labelled cases are of the class {cohort.classes[0]}; {', '.join(learning)} can only learn from two "
+        "classes or more",
+        "Add cases of another class, such as controls without a lesion, or choose methods that learn from no class",
     )
 
 

@@ -19,7 +19,7 @@ from pointpet.pipeline.annotation_budget import BudgetStage, run_budget
 from pointpet.pipeline.config import Configuration
 from pointpet.pipeline.finished import is_finished
 from pointpet.pipeline.fold import FoldTask, failure, model_folder, run_fold
-from pointpet.pipeline.labels import require_labels, require_readable
+from pointpet.pipeline.labels import require_labels, require_readable, require_two_classes
 from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.machine import describe_machine
 from pointpet.pipeline.mapping import Report, Workers, map_tasks, silent
@@ -75,7 +75,7 @@ def run_study(
 
     Raises:
         Faults: manifest or configuration wrong.
-        CohortError: no case has a class.
+        CohortError: no case has a class, or all have the same and a method learns from classes.
         TrainingError: no case could be read, too few cases for the folds, or a method that failed in every fold.
         OutputError: `out` holds another study, one with a case that can no longer be read, or another process writes
             there.
@@ -86,6 +86,7 @@ def run_study(
         asked = _asked(request, methods, configuration)
         manifest = read_cohort(request.cohort_path)
         require_labels(manifest)
+        require_two_classes(manifest, [configuration.method(name) for name in methods])
         # Folds by other code, here or in a package that adds a method, are not to stand beside folds by this.
         claimed = {**asked, "cohort": manifest.digest, "added_by": added_by(methods)}
         claim_folder(out, "study", claimed, overwrite=request.overwrite, made_by=program())

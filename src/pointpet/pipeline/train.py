@@ -16,8 +16,8 @@ from pointpet.methods.base import CaseInput, FitContext, FittedMethod, Method
 from pointpet.methods.fitted_weak import require_mips
 from pointpet.pipeline.case_inputs import VolumeReader, case_input
 from pointpet.pipeline.confidence import calibrate
-from pointpet.pipeline.config import Configuration, PrepareSettings
-from pointpet.pipeline.labels import require_labels
+from pointpet.pipeline.config import Configuration
+from pointpet.pipeline.labels import require_labels, require_two_classes
 from pointpet.pipeline.lesion_free import lesion_free_classes
 from pointpet.pipeline.mapping import Report, silent
 from pointpet.pipeline.outputs import claim_folder
@@ -49,7 +49,7 @@ def train_model(
     Raises:
         ConfigError: unknown method, one that does not train, or one that learns from turned views which a prepared
             folder lacks.
-        CohortError: no case has a class.
+        CohortError: no case has a class, or all have the same and the method learns from classes.
         TrainingError: training failed.
         OutputError: `out` holds something else, or a model of images or masks that were replaced since.
     """
@@ -72,7 +72,7 @@ def train_model(
             claim_folder(out, "model", asked, overwrite=overwrite, made_by=program())
             if is_trained(out, source, given, built):
                 return None
-            return given or _prepared(source, out, configuration.preparing((method,)), report)
+            return given or _prepared(source, out, built, configuration, report)
 
         prepared = from_first(begin)
         if prepared is None:
@@ -148,9 +148,11 @@ def _source(source: Path, given: PreparedCohort | None) -> dict[str, Any]:
     return {"source": given.digest, "prepared": asdict(given.settings)}
 
 
-def _prepared(source: Path, out: Path, settings: PrepareSettings, report: Report) -> PreparedCohort:
+def _prepared(source: Path, out: Path, method: Method, configuration: Configuration, report: Report) -> PreparedCohort:
     manifest = read_cohort(source)
     require_labels(manifest)
+    require_two_classes(manifest, [method])
+    settings = configuration.preparing((method.name,))
     return prepare_cohort(manifest, out / ".prepared", settings, overwrite=True, report=report)
 
 

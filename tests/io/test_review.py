@@ -7,8 +7,17 @@ import pytest
 
 from pointpet.core import CohortError, OutputError
 from pointpet.io import review as module
+from pointpet.io.annotations import LONGEST_COMMENT
 from pointpet.io.artefacts import acquire_lock
-from pointpet.io.review import REVIEW_COLUMNS, Review, Verdict, read_reviews, save_review
+from pointpet.io.review import (
+    REVIEW_COLUMNS,
+    Review,
+    Verdict,
+    judged_cases,
+    read_reviews,
+    save_review,
+    withdraw_verdict,
+)
 
 
 def test_a_verdict_is_written_and_read_back(tmp_path: Path):
@@ -69,3 +78,25 @@ def test_the_documented_columns_are_those_written():
     section = document.split("## review.csv\n")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     assert tuple(name.strip(" `") for cell in cells for name in cell.split(",")) == REVIEW_COLUMNS
+
+
+def test_a_verdict_is_withdrawn_into_the_comment(tmp_path):
+    save_review(tmp_path, "p", "A", Review(Verdict.CORRECTED, (1.0, -2.5, 3.0), "hot bladder"))
+    save_review(tmp_path, "p", "B", Review(Verdict.ACCEPTED))
+    save_review(tmp_path, "p", "C", Review(comment="look again"))
+    assert judged_cases(tmp_path) == {"A", "B"}
+    assert [withdraw_verdict(tmp_path, "p", name) for name in "ABCD"] == [True, True, False, False]
+    assert not judged_cases(tmp_path)
+    assert read_reviews(tmp_path) == {
+        ("p", "A"): Review(comment="[earlier prediction: corrected at 1, -2.5, 3 mm] hot bladder"),
+        ("p", "B"): Review(comment="[earlier prediction: accepted]"),
+        ("p", "C"): Review(comment="look again"),
+    }
+
+
+def test_a_comment_of_the_longest_kind_survives_a_withdrawal(tmp_path):
+    save_review(tmp_path, "p", "A", Review(Verdict.REJECTED, comment="x" * LONGEST_COMMENT))
+    assert withdraw_verdict(tmp_path, "p", "A")
+    (review,) = read_reviews(tmp_path).values()
+    assert review.comment.startswith("[earlier prediction: rejected] xxx")
+    assert len(review.comment) == LONGEST_COMMENT

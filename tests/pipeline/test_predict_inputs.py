@@ -15,6 +15,7 @@ from pointpet.core import OutputError, Unit, Volume
 from pointpet.io.artefacts import read_json, write_json
 from pointpet.io.nifti import read_nifti, write_volume
 from pointpet.io.pet import sidecar_path
+from pointpet.io.review import Review, Verdict, read_reviews, save_review
 from pointpet.pipeline.predict import PredictOutcome, predict_inputs
 from pointpet.pipeline.train import train_model
 
@@ -115,8 +116,16 @@ def test_touched_moved_and_otherwise_annotated_cases_are_kept_and_read_once(ward
 
 def test_the_command_says_what_it_made_again_and_overwrite_makes_all(ward, model):
     double(ward)
+    for case_id in ("C00", "C01"):
+        save_review(ward / "out", "proposed", case_id, Review(Verdict.ACCEPTED, comment="clear"))
     command = ["predict", str(model), str(ward / "cohort.csv"), "-o", str(ward / "out")]
     done = CliRunner().invoke(app, command)
+    assert "C01: the verdict in review.csv was of an earlier answer, withdrawn" in done.output
+    assert read_reviews(ward / "out") == {
+        ("proposed", "C00"): Review(Verdict.ACCEPTED, comment="clear"),
+        ("proposed", "C01"): Review(comment="[earlier prediction: accepted] clear"),
+    }
+    (ward / "out" / "review.csv").unlink()
     assert "2 of 3 kept from an earlier run; --overwrite predicts them again" in done.output
     assert "1 of 3 made again: the scan, or what the manifest says of how to read it, is another" in done.output
     before = state(ward)

@@ -11,6 +11,7 @@ import pytest
 from pointpet.core import Mask, OutputError, Unit, Volume
 from pointpet.io.artefacts import read_json
 from pointpet.io.nifti import read_mask, read_nifti, write_mask, write_volume
+from pointpet.io.review import Review, Verdict, judged_cases, save_review
 from pointpet.pipeline import study_inputs
 from pointpet.pipeline.fold import case_folder, model_folder
 from pointpet.pipeline.study import StudyRequest, run_study
@@ -87,7 +88,13 @@ def resting_on_training(folder: Path, method: str) -> set[tuple[str, str]]:
 def test_a_replaced_image_makes_again_what_rests_on_it_and_nothing_else(copied, quick, caplog):
     before, tables = times(copied), pd.read_csv(copied / "study" / "tables" / "segmentation.csv")
     replace_image(copied)
+    fold = pd.read_csv(copied / "study" / "folds.csv").set_index("case_id")["fold"]
+    kept = next(name for name in fold.index if fold[name] == fold[CASE] and name != CASE)
+    for case_id in (CASE, kept):
+        save_review(copied / "study", "suv25", case_id, Review(Verdict.REJECTED))
     again(copied, quick)
+    assert judged_cases(copied / "study") == {kept}
+    assert f"{CASE}: verdicts in review.csv were of earlier answers, withdrawn" in caplog.text
     expected = {(method, CASE) for method in METHODS}
     expected |= resting_on_training(copied, "proposed") | resting_on_training(copied, "unet")
     assert made_again(copied, before) == expected

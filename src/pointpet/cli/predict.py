@@ -62,5 +62,7 @@ def command(
     if outcome.renewed:
         changed = "the scan, or what the manifest says of how to read it, is another than before"
         console.say(f"{outcome.renewed} of {len(outcome.rows)} made again: {changed}")
+    if outcome.withdrawn:
+        console.say(f"{', '.join(outcome.withdrawn)}: the verdict in review.csv was of an earlier answer, withdrawn")
     failures = [{"case_id": name, "code": error.code, "message": str(error)} for name, error in outcome.failures]
     exit_partial(failures, succeeded=bool(outcome.rows))

@@ -18,6 +18,9 @@ from pointpet.io.csv_cells import CsvText
 REVIEW_NAME = "review.csv"
 REVIEW_COLUMNS = ("method", "case_id", "verdict", "x_mm", "y_mm", "z_mm", "comment")
 
+ONLY_METHOD = "prediction"
+"""`method` where the prediction's record names none."""
+
 _LOCK_WAIT_S = 2.0
 
 
@@ -68,6 +71,15 @@ def read_reviews(folder: Path) -> dict[tuple[str, str], Review]:
     return found
 
 
+def judged_cases(folder: Path) -> frozenset[str]:
+    """Case ids with a verdict.
+
+    Raises:
+        CohortError: review.csv cannot be read.
+    """
+    return frozenset(case_id for (_, case_id), review in read_reviews(folder).items() if review.verdict)
+
+
 def save_review(folder: Path, method: str, case_id: str, review: Review) -> None:
     """Write one verdict, whole or not at all; every other line keeps its bytes, also what another program wrote.
 
@@ -93,6 +105,24 @@ def save_review(folder: Path, method: str, case_id: str, review: Review) -> None
         index = next((i for i, known in table.rows() if all(known[name] == key[name] for name in key)), None)
         changed = table.with_row({**key, **cells}) if index is None else table.with_cells(index, cells)
         write_bytes(path, changed.render())
+
+
+def withdraw_verdict(folder: Path, method: str, case_id: str) -> bool:
+    """Take back a verdict whose prediction is made anew; what was said moves to the head of the comment.
+
+    Returns:
+        False where nobody had said anything of the prediction.
+
+    Raises:
+        CohortError: the file cannot be read. OutputError: it cannot be written.
+    """
+    known = read_reviews(folder).get((method, case_id), Review())
+    if not known.verdict:
+        return False
+    place = "" if known.point_mm is None else f" at {', '.join(map(number_text, known.point_mm))} mm"
+    said = f"[earlier prediction: {known.verdict.value}{place}] {known.comment}".rstrip()
+    save_review(folder, method, case_id, Review(comment=said[:LONGEST_COMMENT]))
+    return True
 
 
 def _parse(path: Path) -> CsvText:

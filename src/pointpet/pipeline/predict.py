@@ -27,6 +27,7 @@ from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_earlier, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.pet import PetReading
+from pointpet.io.review import ONLY_METHOD, judged_cases, withdraw_verdict
 from pointpet.io.stamps import image_sources, read_as
 from pointpet.methods.base import CaseInput, FittedMethod
 from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
@@ -56,14 +57,16 @@ NOTICE = "Research use only. Not a medical device."
 
 @dataclass(frozen=True)
 class PredictOutcome:
-    """Summary rows by case, what failed (case id, error), whether the model has seen digital phantoms only, and how
-    many answers of an earlier run of the same command were kept, and how many made again since their input changed."""
+    """Summary rows by case, what failed (case id, error), whether the model has seen digital phantoms only, how many
+    answers of an earlier run of the same command were kept, and how many made again since their input changed; and the
+    cases whose verdict in review.csv was withdrawn, since it was of an earlier answer."""
 
     rows: tuple[dict[str, Any], ...]
     failures: tuple[tuple[str, PointpetError], ...]
     phantom_trained: bool = False
     kept: int = 0
     renewed: int = 0
+    withdrawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,7 @@ def predict_inputs(
         asked = {"model": _answering(model, record), "units": units, "inputs": scans}
         asked |= {"formats": list(check_formats(formats)), "runtime": runtime}
         claim_folder(out, "prediction", asked, overwrite=overwrite, made_by=program())
+        judged = judged_cases(out)
         task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
         rows, failures, fates = {}, [], Counter[_Fate]()
         described = map_tasks(task, given, workers=workers, report=report, describe=lambda one: one[0].case_id)
@@ -120,8 +124,9 @@ def predict_inputs(
         ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
         write_csv(out / "summary.csv", ordered)
         _tell_left_over(out, {case.case_id for case in cases})
+        withdrawn = tuple(sorted(judged - judged_cases(out)))
     kept, renewed = fates[_Fate.KEPT], fates[_Fate.RENEWED]
-    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept, renewed)
+    return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept, renewed, withdrawn)
 
 
 def _answering(model: Path, record: Mapping[str, Any]) -> str:
@@ -159,6 +164,8 @@ def _predict_case(
         if now != known:
             write_json(folder / RECORD, now)
         return summary_row(read_json(folder / "result.json")), _Fate.KEPT
+    if answered:
+        withdraw_verdict(out, read_json(folder / "result.json").get("method") or ONLY_METHOD, case.case_id)
     for stale in (folder, partial_folder):  # an answer to another input must not stay where this one fails
         shutil.rmtree(stale, ignore_errors=True)
     write = _write_scan if case.pet is not None else _write_pictures

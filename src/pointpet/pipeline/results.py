@@ -32,7 +32,7 @@ from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import read_cohort
 from pointpet.io.mip_files import read_mips
 from pointpet.io.nifti import read_map, read_mask, read_nifti, write_mask
-from pointpet.io.review import Review, Verdict, read_reviews, save_review
+from pointpet.io.review import ONLY_METHOD, Review, Verdict, read_reviews, save_review
 from pointpet.localise.point import segment_point
 from pointpet.pipeline.browse import Scan, ScanStore, load_scan, require_inside
 from pointpet.pipeline.inputs import read_case_mask
@@ -318,7 +318,7 @@ def _find_results(folder: Path) -> dict[str, dict[str, Path]]:
     else:
         cases = _case_folders(folder)
         names = sorted({read_json(path / RESULT).get("method", "") for path in list(cases.values())[:1]})
-        found = {name or "prediction": cases for name in names}
+        found = {name or ONLY_METHOD: cases for name in names}
     if not found:
         raise no_results(folder)
     return found

@@ -15,6 +15,7 @@ from typing import Any
 
 from pointpet.core import Case, Cohort, Fold, OutputError, text_digest
 from pointpet.io.artefacts import read_json, write_json
+from pointpet.io.review import judged_cases, withdraw_verdict
 from pointpet.io.stamps import content_hash, file_stamps, image_sources, mask_sources
 from pointpet.methods.base import Given, Method
 from pointpet.pipeline.annotation_budget import FOLDER as BUDGET_FOLDER
@@ -64,9 +65,12 @@ def forget_stale(study: Path, prepared: PreparedCohort, folds: Sequence[Fold], m
         (study / "study.json").unlink(missing_ok=True)
         shutil.rmtree(study / BUDGET_FOLDER, ignore_errors=True)
         (study / "tables" / BUDGET_TABLE).unlink(missing_ok=True)
+        judged = judged_cases(study)
         for found in stale:
             found.remove(study)
         LOG.warning("%s", _told(known, now, stale))
+        if withdrawn := sorted(judged - judged_cases(study)):
+            LOG.warning("%s: verdicts in review.csv were of earlier answers, withdrawn", ", ".join(withdrawn))
     write_json(study / RECORD, now)
 
 
@@ -93,10 +97,12 @@ class _Stale:
         return cls(method.name, models, answers)
 
     def remove(self, study: Path) -> None:
+        """Models and answers, and what a reader said of the answers."""
         for number in self.models:
             for folder in (model_folder(study, self.method, number), checkpoint_folder(study, self.method, number)):
                 shutil.rmtree(folder, ignore_errors=True)
         for case_id in self.answers:
+            withdraw_verdict(study, self.method, case_id)
             shutil.rmtree(case_folder(study, self.method, case_id), ignore_errors=True)
 
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check slow release-check clean docs
+.PHONY: help setup demo test check slow coverage mutation release-check clean docs
 
 help:
 	@echo "make demo   set up everything, then a phantom study with its report in demo/study/report.html"
@@ -12,6 +12,8 @@ help:
 	@echo "make check  linters, types, import contract"
 	@echo "make docs   the guide as a site in site/, links checked"
 	@echo "make slow   the long tests"
+	@echo "make coverage   the tests with the share of branches that they take, least 90 %"
+	@echo "make mutation   the share of small faults that the tests notice, in the packages that compute"
 	@echo "make release-check   wheel and sdist in empty environments, on each Python that is there"
 
 setup: $(STAMP)
@@ -31,6 +33,15 @@ test: setup
 
 slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Twice as long as `make test`; processes that tests start count too.
+coverage: setup
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/python experiments/coverage_page.py --out docs/results/coverage.md
+
+# An hour on two cores; `--sample 0` tries every fault.
+mutation: setup
+	$(BIN)/python experiments/mutation.py --out docs/results/mutation.md
 
 # Builds wheel and sdist and runs them with the base packages alone; interpreters that are not there are left out.
 release-check: setup

@@ -156,8 +156,8 @@ def test_a_whole_body_takes_a_moment():
     masks = [Mask(array, affine(4.07, 4.07, 3)) for array in (prediction, voxels)]
     durations = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         compare_masks(*masks)
-        durations.append(time.perf_counter() - start)
+        durations.append(time.process_time() - start)
     print(f"compare_masks, 168 x 168 x 400, three large organs predicted: {min(durations) * 1e3:.0f} ms")
     assert min(durations) < 1.0  # measured 0.1 s alone on one core; other work may share it

@@ -247,9 +247,9 @@ def test_speed_on_a_whole_body() -> None:
     volume = Volume(random_voxels((168, 168, 400), 0, "F"), np.diag([4.07, 4.07, 3.0, 1.0]))
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         project(volume)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     # 10 ms on two idle cores; the full three-dimensional way takes over 280 ms.
     assert min(times) < 0.1
 

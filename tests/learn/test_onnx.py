@@ -59,6 +59,7 @@ NETWORKS = {
     "a network per view": lambda: cam_network(shared_views=False, cam_stride=8),
     "widened": lambda: cam_network(cam_stride=2, context_stride=8),
     "highest cells": lambda: cam_network(pooled_share=0.3),
+    "mirrored": lambda: cam_network(mirror=True),
     "unet": unet_network,
 }
 

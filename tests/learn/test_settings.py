@@ -99,7 +99,7 @@ def test_epochs_that_were_asked_for_stay() -> None:
 def test_controls_bring_their_own_defaults_and_no_more() -> None:
     default = TrainingSettings()
     settled = default.for_cohort(("control",))
-    assert (settled.input_mm, settled.cam_stride, settled.pooled_share) == (8.0, 2, 0.1)
+    assert (settled.input_mm, settled.cam_stride, settled.pooled_share, settled.mirror) == (8.0, 2, 0.1, True)
     assert default.for_cohort(()) == default
     given = TrainingSettings(cam_stride=8).for_cohort(("control",))
     assert (given.cam_stride, given.input_mm) == (8, 8.0)

@@ -162,3 +162,21 @@ def test_a_record_that_describes_no_such_network_is_refused(changes: dict) -> No
 def test_a_pixel_that_does_not_fit_is_refused() -> None:
     with pytest.raises(GeometryError, match="input_mm must be at least half its pixel of 9 mm, got 4 mm"):
         untrained().activate(spot_mips(pixel_mm=9.0))
+
+
+def test_a_mirrored_scan_gets_the_mirrored_answer_where_both_are_looked_at() -> None:
+    random = np.random.default_rng(4)
+    picture = random.gamma(2.0, 2.0, (72, 96)).astype(np.float32)
+    network = untrained(mirror=True, cam_stride=4, input_mm=2.0)
+    seen, turned = (network.activate(MipPair(view, None, 2.0)) for view in (picture, picture[::-1]))
+    assert seen.probabilities == pytest.approx(turned.probabilities, abs=1e-6)
+    mirrored = turned.maps[Plane.CORONAL].values[::-1]
+    np.testing.assert_allclose(seen.maps[Plane.CORONAL].values, mirrored, atol=1e-5)
+    one_look = untrained(cam_stride=4, input_mm=2.0)
+    assert one_look.activate(MipPair(picture, None, 2.0)).probabilities != pytest.approx(seen.probabilities, abs=1e-6)
+
+
+def test_a_sagittal_view_has_a_front_and_is_looked_at_once() -> None:
+    picture = np.random.default_rng(4).gamma(2.0, 2.0, (72, 96)).astype(np.float32)
+    twice, once = (untrained(mirror=mirror).activate(MipPair(None, picture, 2.0)) for mirror in (True, False))
+    assert twice.probabilities == once.probabilities

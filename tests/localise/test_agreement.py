@@ -121,13 +121,13 @@ def test_maps_of_another_scan_are_refused():
 
 
 def test_one_view_alone_is_weighted_by_its_uptake():
-    given = {Plane.CORONAL: maps({(2, 3): 1.0, (8, 3): 1.0}, {})[Plane.CORONAL]}
+    given = {Plane.CORONAL: maps({(2, 3): 0.5, (8, 3): 1.0}, {})[Plane.CORONAL]}
     uptake = np.ones((12, 14), np.float32)
     uptake[8, 3] = 9.0
     weighted = weighted_maps(given, MipPair(uptake, None, 2.0), WEIGHTED)[Plane.CORONAL]
     assert weighted.peak_cell == (8, 3)
-    # sqrt(1 * 1 ** 0.5) against sqrt(1 * 9 ** 0.5).
-    assert weighted.values[2, 3] == pytest.approx(np.sqrt(1 / 3), rel=1e-5)
+    # 0.5 * sqrt(1 ** 0.5) against 1 * sqrt(9 ** 0.5).
+    assert weighted.values[2, 3] == pytest.approx(0.5 / np.sqrt(3), rel=1e-5)
 
 
 def test_without_uptake_a_view_stays_as_it_is():

@@ -5,7 +5,7 @@ import pytest
 
 from pointpet.core import ConfigError, Faults
 from pointpet.localise import RULES, LocaliseSettings, outline_names
-from pointpet.localise.settings import CAP_SUV, MANY_LESIONS
+from pointpet.localise.settings import CAP_SUV, FURTHER_SHARE, MANY_LESIONS
 
 
 def test_every_setting_says_what_it_is():
@@ -52,9 +52,11 @@ def test_controls_against_disease_have_many_lesions_and_hot_organs():
     assert (settled.max_lesions, settled.uptake_cap) == (MANY_LESIONS, CAP_SUV)
     assert (settled.peak_separation_mm, LocaliseSettings().for_cohort(()).peak_separation_mm) == (12.0, 24.0)
     assert LocaliseSettings(peak_separation_mm=30.0).for_cohort(("control",)).peak_separation_mm == 30.0
+    assert (settled.peak_threshold, LocaliseSettings().for_cohort(()).peak_threshold) == (FURTHER_SHARE, 0.3)
+    assert LocaliseSettings(peak_threshold=0.6).for_cohort(("control",)).peak_threshold == 0.6
     assert LocaliseSettings().for_cohort(()).max_lesions == 1
     assert LocaliseSettings().for_cohort(()).uptake_cap == 0
-    given = LocaliseSettings(max_lesions=3, uptake_cap=9.0, peak_separation_mm=30.0)
+    given = LocaliseSettings(max_lesions=3, uptake_cap=9.0, peak_separation_mm=30.0, peak_threshold=0.6)
     assert given.for_cohort(("control",)) == given == given.for_cohort(())
 
 

@@ -5,14 +5,15 @@ Shape letters: C classes, h, w rows and columns of a network's map, H, W those o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import ActivationMap, MipPair, Plane, from_picture
-from pointpet.learn.pictures import Frame
+from pointpet.learn.pictures import Frame, network_input
+from pointpet.learn.settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,24 @@ class ViewScores:
     logits: NDArray[np.float32]
     maps: NDArray[np.float32]
     frame: Frame
+
+
+Look = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""A network's logits (C,) and maps (C, h, w) of an input (height, width)."""
+
+
+def view_scores(look: Look, mips: MipPair, plane: Plane, settings: TrainingSettings) -> ViewScores:
+    """Ask a network about one view; with `settings.mirror`, the mean over a coronal view and its mirror image.
+
+    Raises:
+        GeometryError: the settings' `input_mm` is finer than half the MIPs' pixel.
+    """
+    values, frame = network_input(mips.picture(plane), mips.pixel_mm, settings)
+    logits, maps = look(values)
+    if settings.mirror and plane is Plane.CORONAL:
+        other_logits, other_maps = look(np.ascontiguousarray(values[:, ::-1]))
+        logits, maps = (logits + other_logits) / 2, (maps + other_maps[:, :, ::-1]) / 2
+    return ViewScores(logits, maps, frame)
 
 
 def cam_activation(views: Mapping[Plane, ViewScores], classes: Sequence[str], mips: MipPair) -> Activation:

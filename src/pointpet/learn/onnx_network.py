@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import MipPair, ModelError, Plane
-from pointpet.learn.activation import Activation, ViewScores, cam_activation, mask_activation
+from pointpet.learn.activation import Activation, ViewScores, cam_activation, mask_activation, view_scores
 from pointpet.learn.backend_onnx import onnxruntime
 from pointpet.learn.onnx_names import CORONAL, IMAGE, LOGITS, MAPS
-from pointpet.learn.pictures import network_input
 from pointpet.learn.records import UNET_ARCHITECTURE, read_cam_record, read_unet_record
 
 
@@ -63,11 +62,13 @@ class OnnxNetwork:
         return answer(views, self.classes, mips)
 
     def _score(self, mips: MipPair, plane: Plane) -> ViewScores:
-        values, frame = network_input(mips.picture(plane), mips.pixel_mm, self.settings)
-        given = {IMAGE: values[None, None], CORONAL: np.array([plane is Plane.CORONAL])}
-        fed = {name: value for name, value in given.items() if name in self._inputs}
-        logits, maps = self._session.run([LOGITS, MAPS], fed)
-        return ViewScores(np.asarray(logits)[0], np.asarray(maps)[0], frame)
+        def look(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            given = {IMAGE: values[None, None], CORONAL: np.array([plane is Plane.CORONAL])}
+            fed = {name: value for name, value in given.items() if name in self._inputs}
+            logits, maps = self._session.run([LOGITS, MAPS], fed)
+            return np.asarray(logits)[0], np.asarray(maps)[0]
+
+        return view_scores(look, mips, plane, self.settings)
 
 
 def _start(content: bytes) -> Any:

@@ -12,8 +12,9 @@ from pointpet.core import ConfigError, option, raise_faults
 DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaussian", "cross_entropy")
 """Names of the readings of the distance loss; `none` trains with the classification loss alone."""
 
-CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1}
-"""What suits disease against controls: many small lesions, so smaller cells, and a score that few cells can carry."""
+CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1, "mirror": True}
+"""What suits disease against controls: many small lesions, so smaller cells, a score that few cells can carry, and maps
+that two looks agree on, since every peak of theirs may be drawn."""
 
 RIVALS = ("auto", "own", "controls")
 """What the peak inside is held above by the margin reading; see `TrainingSettings.rivals`."""
@@ -70,6 +71,9 @@ class TrainingSettings:
     widths: tuple[int, ...] = option(
         (16, 16, 32, 32, 32, 32, 64, 64), "Channels of the eight convolution layers, from input to map"
     )
+    mirror: bool = option(
+        False, "Prediction looks at a coronal view and at its mirror image, and averages; twice its cost"
+    )
     shared_views: bool = option(True, "One network for both views; false trains one per view")
     distance: str = option("margin", "Reading of the distance loss: " + ", ".join(DISTANCES))
     distance_weight: float = option(1.0, "Weight of the distance loss beside the classification loss (lambda)")
@@ -81,7 +85,7 @@ class TrainingSettings:
     controls_preset: bool = option(
         True,
         "Where a class is free of lesions, take "
-        + ", ".join(f"{name} {value}" for name, value in CONTROLS_PRESET.items())
+        + ", ".join(f"{name} {str(value).lower()}" for name, value in CONTROLS_PRESET.items())
         + " for those of them that are left at their default; false: every setting as it stands",
     )
     rivals: str = option(
@@ -204,6 +208,7 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("context_stride", "0, 4, 8 or 16", _one_of(0, *CAM_STRIDES[1:])),
     ("pooled_share", "over 0 and at most 1", lambda value: _positive(value) and value <= 1),
     ("widths", "eight counts of at least 1", lambda value: len(value) == LAYERS and all(map(_count, value))),
+    ("mirror", "true or false", _boolean),
     ("shared_views", "true or false", _boolean),
     ("distance", "one of " + ", ".join(DISTANCES), _one_of(*DISTANCES)),
     ("distance_weight", "at least 0", _not_negative),

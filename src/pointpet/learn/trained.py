@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import MipPair, ModelError, Plane
-from pointpet.learn.activation import Activation, ViewScores, cam_activation
+from pointpet.learn.activation import Activation, ViewScores, cam_activation, view_scores
 from pointpet.learn.backend import torch
 from pointpet.learn.network import ViewNetworks
-from pointpet.learn.pictures import network_input
 from pointpet.learn.records import CAM_ARCHITECTURE, read_cam_record
 from pointpet.learn.settings import TrainingSettings
 
@@ -60,14 +59,16 @@ class TrainedNetwork:
         return cam_activation({plane: self._score(mips, plane) for plane in mips.planes}, self.classes, mips)
 
     def _score(self, mips: MipPair, plane: Plane) -> ViewScores:
-        values, frame = network_input(mips.picture(plane), mips.pixel_mm, self.settings)
-        with torch.inference_mode():
-            scores = self.networks(
-                torch.from_numpy(values)[None, None],
-                torch.tensor([values.shape]),
-                torch.tensor([plane is Plane.CORONAL]),
-            )
-        return ViewScores(scores.logits[0].numpy(), scores.maps[0].numpy(), frame)
+        def look(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            with torch.inference_mode():
+                scores = self.networks(
+                    torch.from_numpy(values)[None, None],
+                    torch.tensor([values.shape]),
+                    torch.tensor([plane is Plane.CORONAL]),
+                )
+            return scores.logits[0].numpy(), scores.maps[0].numpy()
+
+        return view_scores(look, mips, plane, self.settings)
 
     def tensors(self) -> dict[str, NDArray]:
         """The weights by name."""

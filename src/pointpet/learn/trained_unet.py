@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import MipPair, Plane
-from pointpet.learn.activation import Activation, ViewScores, mask_activation
+from pointpet.learn.activation import Activation, ViewScores, mask_activation, view_scores
 from pointpet.learn.backend import torch
-from pointpet.learn.pictures import network_input
 from pointpet.learn.records import UNET_ARCHITECTURE, read_unet_record
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.trained import check_tensors
@@ -94,7 +93,9 @@ class TrainedViewUnet(TrainedUnet):
         return mask_activation({plane: self._score(mips, plane) for plane in mips.planes}, self.classes, mips)
 
     def _score(self, mips: MipPair, plane: Plane) -> ViewScores:
-        values, frame = network_input(mips.picture(plane), mips.pixel_mm, self.training_settings)
-        with torch.inference_mode():
-            scores = self.network(torch.from_numpy(values)[None, None], torch.tensor([values.shape]))
-        return ViewScores(scores.logits[0].numpy(), scores.mask[0].numpy(), frame)
+        def look(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            with torch.inference_mode():
+                scores = self.network(torch.from_numpy(values)[None, None], torch.tensor([values.shape]))
+            return scores.logits[0].numpy(), scores.mask[0].numpy()
+
+        return view_scores(look, mips, plane, self.training_settings)

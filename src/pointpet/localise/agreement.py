@@ -2,7 +2,7 @@
 
 A peak that one view alone shows (a kidney on the sagittal MIP, a hot heart) has no counterpart in the other. With the
 volume, evidence is asked for voxel by voxel: a pixel counts for what the best voxel on its ray has in both maps and in
-uptake. Without it (ready-made pictures) each map is weighted by its own MIP's uptake alone.
+uptake. Without it (ready-made pictures) each map stands for both, and is weighted by its own MIP's uptake alone.
 
 Shape letters: U, Z pixels of a view; X, Y, Z voxels.
 """
@@ -76,9 +76,10 @@ def agreed_maps(
 def weighted_maps(
     maps: Mapping[Plane, ActivationMap], mips: MipPair, settings: LocaliseSettings
 ) -> dict[Plane, ActivationMap]:
-    """Weight each view's map by the uptake its own MIP shows: M' = sqrt(M SUV^uptake_power) over its maximum.
+    """Weight each view's map by the uptake its own MIP shows: M' = M sqrt(SUV^uptake_power) over its maximum.
 
-    A map that would vanish altogether is returned as it was.
+    That is what `agreed_maps` gives where both views show one map, so that thresholds mean the same. A map that would
+    vanish altogether is returned as it was.
 
     Args:
         maps: plane to map (U, Z) in [0, 1].
@@ -93,10 +94,10 @@ def weighted_maps(
         suv = mips.values(plane)
         assert suv is not None
         _require_shape(plane, activation, suv)
-        evidence = activation.values * settings.uptake_weight(suv)
+        evidence = activation.values * np.sqrt(settings.uptake_weight(suv))
         highest = float(evidence.max())
         changes = settings.uptake_power > 0 and highest > 0
-        weighted[plane] = replace(activation, values=np.sqrt(evidence / highest)) if changes else activation
+        weighted[plane] = replace(activation, values=evidence / highest) if changes else activation
     return weighted
 
 

@@ -24,6 +24,9 @@ CAP_SUV = 5.0
 SEPARATION_MM = 12.0
 """Of many lesions two are often near to each other, and a map's cell is then 16 mm wide."""
 
+FURTHER_SHARE = 0.15
+"""No lesion but the largest was clicked: what the map covers at all may be one."""
+
 MANY_LESIONS = 60
 """Most lesions drawn where controls stand against disease: more than a reader would count."""
 
@@ -62,7 +65,11 @@ class LocaliseSettings:
     max_lesions: int = option(
         0, f"Most lesions to draw; 1: the main lesion alone; 0: 1, or {MANY_LESIONS} where a class is free of lesions"
     )
-    peak_threshold: float = option(0.3, "Least value of a map's local maximum that may be a further lesion")
+    peak_threshold: float = option(
+        0.3,
+        "Least value of a map's local maximum that may be a further lesion; left at its default, "
+        f"{FURTHER_SHARE:g} where a class is free of lesions",
+    )
     peak_separation_mm: float = option(
         24.0,
         "Local maxima of a map nearer to each other than this are one; left at its default, "
@@ -96,12 +103,10 @@ class LocaliseSettings:
         """
         if not lesion_free:
             return replace(self, max_lesions=self.max_lesions or 1)
-        apart = SEPARATION_MM if self.peak_separation_mm == type(self).peak_separation_mm else self.peak_separation_mm
+        chosen = {"peak_separation_mm": SEPARATION_MM, "peak_threshold": FURTHER_SHARE}
+        left = {name: value for name, value in chosen.items() if getattr(self, name) == getattr(type(self), name)}
         return replace(
-            self,
-            max_lesions=self.max_lesions or MANY_LESIONS,
-            uptake_cap=self.uptake_cap or CAP_SUV,
-            peak_separation_mm=apart,
+            self, max_lesions=self.max_lesions or MANY_LESIONS, uptake_cap=self.uptake_cap or CAP_SUV, **left
         )
 
     def uptake_weight(self, suv: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -66,7 +66,8 @@ def view_scores(look: Look, mips: MipPair, plane: Plane, settings: TrainingSetti
     logits, maps = look(values)
     if settings.mirror and plane is Plane.CORONAL:
         other_logits, other_maps = look(np.ascontiguousarray(values[:, ::-1]))
-        logits, maps = (logits + other_logits) / 2, (maps + other_maps[:, :, ::-1]) / 2
+        half = np.float32(0.5)
+        logits, maps = half * (logits + other_logits), half * (maps + other_maps[:, :, ::-1])
     return ViewScores(logits, maps, frame)
 
 

@@ -19,7 +19,10 @@ from pointpet.learn.backend import torch
 from pointpet.learn.example import Example
 from pointpet.learn.pictures import network_input
 from pointpet.learn.settings import TrainingSettings
+from pointpet.learn.transplant import Transplants, transplanted
 from pointpet.learn.validation import validation_patients
+
+NOTHING = Transplants()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,7 @@ class View:
         points: (N, 2) fractional (row, column) in `values`; (0, 2) where there is none.
         plane: which view. label: the class's index. case_id, patient_id: whose.
         turned: the same view after turns of the patient.
+        own_label: the class of the case itself, where a transplanted lesion gave the view another one.
     """
 
     values: NDArray[np.float32]
@@ -40,6 +44,7 @@ class View:
     case_id: str
     patient_id: str
     turned: tuple[View, ...] = ()
+    own_label: int | None = None
 
 
 class _Turnable(Protocol):
@@ -59,7 +64,7 @@ class Batch(NamedTuple):
     Args:
         images: (B, 1, H, W) float32. sizes: (B, 2) each view's own rows and columns.
         points: (B, N, 2) in pixels of `images`, NaN where a view has fewer. labels: (B,).
-        coronal: (B,) bool.
+        coronal: (B,) bool. own_labels: (B,) classes of the cases, whatever was transplanted into their views.
     """
 
     images: torch.Tensor
@@ -67,6 +72,7 @@ class Batch(NamedTuple):
     points: torch.Tensor
     labels: torch.Tensor
     coronal: torch.Tensor
+    own_labels: torch.Tensor
 
 
 def views_of(examples: Sequence[Example], classes: Sequence[str], settings: TrainingSettings) -> list[View]:
@@ -137,15 +143,29 @@ def collate(views: Sequence[View]) -> Batch:
         points,
         torch.tensor([view.label for view in views]),
         torch.tensor([view.plane is Plane.CORONAL for view in views]),
+        torch.tensor([view.label if view.own_label is None else view.own_label for view in views]),
     )
 
 
 class TrainingBatches:
-    """The shuffled, augmented batches of one epoch; iterable more than once with one result."""
+    """The shuffled, augmented batches of one epoch; iterable more than once with one result.
 
-    def __init__(self, views: Sequence[View], settings: TrainingSettings, *, seed: int, epoch: int) -> None:
+    Args:
+        transplants: lesions to show in views of controls.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        epoch: int,
+        transplants: Transplants = NOTHING,
+    ) -> None:
         self._views = views
         self._settings = settings
+        self._transplants = transplants
         self._seed = seed
         self._epoch = epoch
 
@@ -154,8 +174,9 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         random = generator(self._seed, "augmentation", self._epoch)
+        choices = generator(self._seed, "transplant", self._epoch)
         for chosen in shuffled(self._views, len(self), seed=self._seed, epoch=self._epoch):
-            batch = collate(chosen)
+            batch = collate(list(transplanted(chosen, self._transplants, self._settings, choices)))
             images, points = augmented(
                 batch.images,
                 batch.sizes,

@@ -9,12 +9,13 @@ import numpy as np
 
 from pointpet.core import TrainingError
 from pointpet.learn.backend import functional, nn, torch
-from pointpet.learn.batches import Batch, TrainingBatches, ValidationBatches, View, batches_of
+from pointpet.learn.batches import NOTHING, Batch, TrainingBatches, ValidationBatches, View, batches_of
 from pointpet.learn.epochs import Step
 from pointpet.learn.losses import READINGS, MapTargets, above_controls, distances_mm, empty_maps
 from pointpet.learn.network import Scores
 from pointpet.learn.settings import TrainingSettings
 from pointpet.learn.together import mean_over_processes, somewhere
+from pointpet.learn.transplant import transplants_of
 
 COLLAPSED_SHARE = 0.5
 """Share of a class's training maps without a positive cell from which on an epoch counts as collapsed."""
@@ -33,7 +34,9 @@ class JointTask:
     the share of empty maps).
 
     Where there are classes without lesions, all classes weigh the same in the classification loss, however many cases
-    each has: as a rule controls and patients are not met in the proportion they were collected in.
+    each has: as a rule controls and patients are not met in the proportion they were collected in. A control into which
+    a lesion was transplanted keeps its weight. Lesions are transplanted where there is a distance loss: another
+    training sees no point.
 
     Args:
         settings: losses, batches and augmentation.
@@ -60,6 +63,9 @@ class JointTask:
         self._validation = validation
         self._classes = tuple(classes)
         self._seed = seed
+        controls = frozenset(index for index, name in enumerate(classes) if name in lesion_free)
+        shown = settings.transplant > 0 and settings.localises
+        self._transplants = transplants_of(training, controls, settings) if shown else NOTHING
 
     @property
     def steps_per_epoch(self) -> int:
@@ -68,7 +74,9 @@ class JointTask:
 
     def training_batches(self, epoch: int) -> TrainingBatches:
         """Shuffled and augmented."""
-        return TrainingBatches(self._training, self.settings, seed=self._seed, epoch=epoch)
+        return TrainingBatches(
+            self._training, self.settings, seed=self._seed, epoch=epoch, transplants=self._transplants
+        )
 
     def validation_batches(self) -> ValidationBatches | list[Batch]:
         """Unchanged; empty where there is no validation part."""
@@ -79,7 +87,7 @@ class JointTask:
         scores: Scores = networks(batch.images, batch.sizes, batch.coronal)
         logits, maps = scores.logits, scores.maps[torch.arange(len(batch.labels)), batch.labels]
         class_losses = functional.cross_entropy(logits, batch.labels, reduction="none")
-        class_losses = class_losses * self._weights.to(logits.device)[batch.labels]
+        class_losses = class_losses * self._weights.to(logits.device)[batch.own_labels]
         pointed = ~torch.isnan(batch.points).all(2).all(1) & ~self._free.to(logits.device)[batch.labels]
         targets = MapTargets(
             (batch.points[pointed] + 0.5) / self.settings.cam_stride - 0.5, scores.valid[pointed], self.settings.cell_mm

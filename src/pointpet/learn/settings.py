@@ -12,9 +12,9 @@ from pointpet.core import ConfigError, option, raise_faults
 DISTANCES = ("none", "centroid", "weighted", "margin", "softmax_centroid", "gaussian", "cross_entropy")
 """Names of the readings of the distance loss; `none` trains with the classification loss alone."""
 
-CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1, "mirror": True}
-"""What suits disease against controls: many small lesions, so smaller cells, a score that few cells can carry, and maps
-that two looks agree on, since every peak of theirs may be drawn."""
+CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1, "mirror": True, "transplant": 0.4}
+"""What suits disease against controls: many small lesions, so smaller cells, a score that few cells can carry, maps
+that two looks agree on, since every peak of theirs may be drawn, and lesions in more places than were clicked."""
 
 RIVALS = ("auto", "own", "controls")
 """What the peak inside is held above by the margin reading; see `TrainingSettings.rivals`."""
@@ -111,6 +111,9 @@ class TrainingSettings:
     shift_mm: float = option(24.0, "Augmentation: shift by up to this much along each axis, mm")
     scale: float = option(0.1, "Augmentation: scale by up to this share either way")
     intensity: float = option(0.15, "Augmentation: multiply SUV by up to this share either way")
+    transplant: float = option(
+        0.0, "Augmentation: share of the views of a class without lesions that show another patient's clicked lesion"
+    )
     noise: float = option(0.0, "Augmentation: standard deviation of noise, as a share of a pixel's own value")
     validation_share: float = option(
         0.1, "Share of the training patients held out to choose the epoch; 0 keeps none and takes the last epoch"
@@ -228,6 +231,7 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("shift_mm", "at least 0", _not_negative),
     ("scale", "at least 0 and under 1", _share),
     ("intensity", "at least 0 and under 1", _share),
+    ("transplant", "at least 0 and under 1", _share),
     ("noise", "at least 0 and under 1", _share),
     ("validation_share", "at least 0 and at most 0.5", lambda value: _share(value) and value <= 0.5),
     ("patience", "a whole number of at least 1", _count),

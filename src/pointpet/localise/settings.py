@@ -18,8 +18,8 @@ HULL_OUTLINES = {
 """Outlines that need maps; a click alone has no hull."""
 
 
-CAP_SUV = 5.0
-"""About four times the level of the body (`BODY_LEVEL_SUV`): lesions reach it, and what is hotter may be anything."""
+CAP_SUV = 8.0
+"""About seven times the level of the body (`BODY_LEVEL_SUV`): lesions reach it, and what is hotter may be anything."""
 
 SEPARATION_MM = 12.0
 """Of many lesions two are often near to each other, and a map's cell is then 16 mm wide."""

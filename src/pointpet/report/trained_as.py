@@ -104,7 +104,13 @@ def _has_choice(settings: TrainingSettings) -> bool:
 def _schedule(study: Study, name: str, settings: TrainingSettings) -> str:
     unet = unet_settings(study) if name == "unet" else None
     in_patches = unet is not None and unet.dimensions == 3
-    augmentation = _augmentation(settings, in_patches=in_patches, turned=_has_turned_views(study, settings))
+    augmentation = _augmentation(
+        settings,
+        in_patches=in_patches,
+        turned=_has_turned_views(study, settings),
+        # The only method that is given points: others have no lesion to take.
+        transplants=name == "proposed" and settings.transplant > 0 and settings.localises,
+    )
     return (
         f"AdamW with a one-cycle learning rate up to {settings.learning_rate:g}, batches of {settings.batch_size} "
         f"{'patches' if in_patches else 'views'}, {_epochs(study, name, settings)}; {augmentation}"
@@ -124,7 +130,7 @@ def _has_turned_views(study: Study, settings: TrainingSettings) -> bool:
     return settings.turns and bool(section(study, "prepare").get("turns_deg")) and not is_flat(study)
 
 
-def _augmentation(settings: TrainingSettings, *, in_patches: bool, turned: bool) -> str:
+def _augmentation(settings: TrainingSettings, *, in_patches: bool, turned: bool, transplants: bool) -> str:
     made = {
         "turning": turned and not in_patches,
         "place of the patch": in_patches,
@@ -133,6 +139,7 @@ def _augmentation(settings: TrainingSettings, *, in_patches: bool, turned: bool)
         "scale": settings.scale > 0 and not in_patches,
         "intensity": settings.intensity > 0,
         "noise": settings.noise > 0 and not in_patches,
+        "lesions transplanted into controls": transplants,
     }
     names = [name for name, is_made in made.items() if is_made]
     return f"augmentation by {listing(names)}" if names else "no augmentation"

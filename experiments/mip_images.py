@@ -115,7 +115,7 @@ def training_rate(configuration: Configuration) -> tuple[float, int]:
         points = {Plane.CORONAL: np.array([[200.0, 100.0]])} if label == "cancer" else {}
         pair = MipPair(picture.T[::-1, ::-1], None, PIXEL_MM)
         examples.append(Example(f"C{index}", f"C{index}", pair, label, points))
-    settings = configuration.training
+    settings = configuration.training.for_cohort(("control",))
     epochs = settings.with_epochs_for(round(CASES * 0.8 * (1 - settings.validation_share))).epochs
     seconds = []
     for passes in (1, 4):
@@ -135,11 +135,12 @@ def training_rate(configuration: Configuration) -> tuple[float, int]:
 def rate_lines(configuration: Configuration) -> list[str]:
     """The extrapolation in words."""
     rate, epochs = training_rate(configuration)
+    input_mm = configuration.training.for_cohort(("control",)).input_mm
     images = round(CASES * 0.8) * epochs
     minutes = images / rate * len(METHODS) * 5 / 2 / 60
     return [
         f"Training sees {rate:.0f} images of {SHAPE[0]} x {SHAPE[1]} pixels ({PIXEL_MM:g} mm, input "
-        f"{configuration.training.input_mm:g} mm) a second of one core's time, augmentation included. {CASES} cases in "
+        f"{input_mm:g} mm) a second of one core's time, augmentation included. {CASES} cases in "
         f"five folds are {round(CASES * 0.8)} images times {epochs} epochs a training; ten trainings on two cores, one "
         f"thread each: {math.ceil(minutes)} minutes (extrapolated).",
         "",

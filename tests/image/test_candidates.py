@@ -107,3 +107,15 @@ def test_an_empty_scan_has_none() -> None:
 def test_no_more_are_kept_than_said() -> None:
     noise = np.random.default_rng(0).gamma(2.0, 1.0, (60, 60, 60)).astype(np.float32)
     assert len(find_candidates(Volume(noise, np.diag([4.0, 4, 4, 1]), Unit.SUVBW))) == KEPT
+
+
+def test_a_nodule_on_the_flank_of_something_hot_is_found_though_it_has_no_maximum_of_its_own() -> None:
+    index = np.stack(np.meshgrid(*[np.arange(70)] * 3, indexing="ij"), -1) * 4.0
+    hot, nodule = np.array([100.0, 140.0, 140.0]), np.array([140.0, 140.0, 140.0])
+    distance, aside = np.linalg.norm(index - hot, axis=-1), np.linalg.norm(index - nodule, axis=-1)
+    body = np.where(np.hypot(index[..., 0] - 140, index[..., 1] - 140) < 120, 0.9, 0.0)
+    values = body + 14 * np.exp(-(distance**2) / (2 * 24.0**2)) + 2.2 * np.exp(-(aside**2) / (2 * 6.0**2))
+    along = values[25:46, 35, 35]
+    assert (np.diff(along) < 0).all(), "the ray from the hot one through the nodule only falls"
+    found = find_candidates(Volume(values.astype(np.float32), np.diag([4.0, 4.0, 4.0, 1.0]), Unit.SUVBW))
+    assert np.linalg.norm(found.world_mm - nodule, axis=1).min() <= 6

@@ -1,4 +1,4 @@
-"""Candidates for a lesion in a PET: local maxima of uptake, each described by its own uptake and its surroundings.
+"""Candidates for a lesion in a PET: places where uptake stands out, each described by its own uptake and its surroundings.
 
 Everything is measured on a copy of 4 mm cubes along the world's axes, smoothed a little, so that scanners of different
 voxels give comparable numbers. Shape letters: X, Y, Z cubes; N candidates; F features.
@@ -22,8 +22,12 @@ CUBE_MM = 4.0
 SMOOTHING_MM = 3.0
 """Standard deviation of the smoothing: about the blur of a scanner, above the noise of single voxels."""
 
+STANDING_OUT_MM = 12.0
+"""Standard deviation of the smoothing that is taken off before maxima are sought: a faint nodule on the flank of something
+hot has no maximum of uptake of its own, but it stands out."""
+
 SEPARATION_MM = 10.0
-"""A local maximum is the highest within a cube of so many mm to every side."""
+"""A maximum is the highest within a cube of so many mm to every side."""
 
 LEAST_SUV = 0.8
 """Muscle and blood lie below: a maximum there is noise."""
@@ -31,7 +35,7 @@ LEAST_SUV = 0.8
 BACKGROUND_MM = 18.0
 """Standard deviation of the smoothing that gives a candidate's background for the choice of the most conspicuous."""
 
-KEPT = 120
+KEPT = 160
 """The most conspicuous are kept: enough to hold the lesion of nearly every phantom, few enough to describe at once."""
 
 SHELLS_MM = {"near": (8.0, 14.0), "around": (16.0, 24.0), "beyond": (26.0, 36.0), "far": (38.0, 50.0)}
@@ -76,7 +80,9 @@ LIVER_TOP = 95.0
 
 
 def find_candidates(volume: Volume) -> Candidates:
-    """Find and describe the most conspicuous local maxima of uptake.
+    """Find and describe the most conspicuous places where uptake stands out.
+
+    They are local maxima of the smoothed uptake less a copy smoothed by `STANDING_OUT_MM`, a difference of Gaussians.
 
     Args:
         volume: SUV (X, Y, Z), any orientation.
@@ -110,10 +116,11 @@ def _body_cubes(volume: Volume) -> Volume | None:
 
 
 def _conspicuous_maxima(suv: NDArray[np.float32]) -> NDArray[np.intp]:
-    """(N, 3) indices of the local maxima that stand out most from their background, the first most."""
+    """(N, 3) indices of the local maxima of what stands out, those most above their background first."""
     width = 2 * int(SEPARATION_MM // (2 * CUBE_MM) + 1) + 1
-    highest = ndimage.maximum_filter(suv, width)
-    places = np.argwhere((suv == highest) & (suv >= LEAST_SUV))
+    standing_out = suv - ndimage.gaussian_filter(suv, STANDING_OUT_MM / CUBE_MM, truncate=2.5)
+    highest = ndimage.maximum_filter(standing_out, width)
+    places = np.argwhere((standing_out == highest) & (suv >= LEAST_SUV))
     background = ndimage.gaussian_filter(suv, BACKGROUND_MM / CUBE_MM, truncate=2.0)
     at = tuple(places.T)
     contrast = np.log(suv[at] / np.maximum(background[at], FLOOR_SUV)) + 0.5 * np.log(suv[at])

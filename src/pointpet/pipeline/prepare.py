@@ -44,7 +44,7 @@ from pointpet.project.mips import Interpolation
 LOG = logging.getLogger(__name__)
 
 INDEX = "prepared.json"
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 
 EMPTY_MASKS = "empty_masks"
 """Fact of a case with ready-made pictures: it names masks, and none of them holds a pixel."""

@@ -53,7 +53,10 @@ def test_the_forest_is_described_as_the_run_used_it(configured):
     found = study_facts(with_trees(configured, [250] * 5, trees=250, near_mm=12.0, class_share=0.25, sigma_mm=15.0))
     model = found["model"]
     assert "a forest of 250 extremely randomised trees [geurts]" in model
-    assert "the maxima of what stands out in a scan's uptake, the 160 most conspicuous, each described by 24 numbers" in model
+    assert (
+        "the maxima of what stands out in a scan's uptake, the 160 most conspicuous, each described by 24 numbers"
+        in model
+    )
     assert "within 12 mm of a click was taken as a lesion of the case's class, one farther than 50 mm" in model
     assert "+ 0.5 log SUV + 4 log p plus 0.25 times the logarithm of the network's class probability" in model
     assert "standard deviation 15 mm" in model

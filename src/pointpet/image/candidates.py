@@ -1,4 +1,4 @@
-"""Candidates for a lesion in a PET: places where uptake stands out, each described by its own uptake and its surroundings.
+"""Candidates for a lesion in a PET: where uptake stands out, each described by its own uptake and its surroundings.
 
 Everything is measured on a copy of 4 mm cubes along the world's axes, smoothed a little, so that scanners of different
 voxels give comparable numbers. Shape letters: X, Y, Z cubes; N candidates; F features.
@@ -23,8 +23,8 @@ SMOOTHING_MM = 3.0
 """Standard deviation of the smoothing: about the blur of a scanner, above the noise of single voxels."""
 
 STANDING_OUT_MM = 12.0
-"""Standard deviation of the smoothing that is taken off before maxima are sought: a faint nodule on the flank of something
-hot has no maximum of uptake of its own, but it stands out."""
+"""Standard deviation of the smoothing that is taken off before maxima are sought: a faint nodule on the flank of
+something hot has no maximum of uptake of its own, but it stands out."""
 
 SEPARATION_MM = 10.0
 """A maximum is the highest within a cube of so many mm to every side."""

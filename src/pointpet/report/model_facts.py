@@ -167,8 +167,8 @@ def _forest(study: Study, forest: ForestUse | None) -> str:
     part = f" In {missing} of {forest.folds} folds there {lacking}." if missing else ""
     return (
         f"Beside the network the proposed method has a forest of {forest.trees} extremely randomised trees [geurts]. "
-        f"Its input are the maxima of what stands out in a scan's uptake, the {KEPT} most conspicuous, each described by "
-        f"{len(FEATURES)} numbers on its uptake, size, surroundings and place; it learns from the same clicks: "
+        f"Its input are the maxima of what stands out in a scan's uptake, the {KEPT} most conspicuous, each described "
+        f"by {len(FEATURES)} numbers on its uptake, size, surroundings and place; it learns from the same clicks: "
         f"{near}, {far}.{part} {_class_rule(study, bool(free))} Where the views are made to agree, voxels are weighted "
         f"by (p / max p)^{settings['weight']:g} of the maxima near them (Gaussian, standard deviation "
         f"{settings['sigma_mm']:g} mm), p being the forest's probability of the class. "

@@ -80,6 +80,14 @@ def test_folds_without_a_forest_say_why(configured):
     reason = "too little to learn from: 9 of 10 clicks of class lung with a candidate near"
     some = with_reasons(with_trees(configured, [300, 0, 300, 0, 300]), ["", reason, "", reason, ""])
     assert f"In 2 of 5 folds there is none ({reason})." in study_facts(some)["model"]
+    fewer = reason.replace("9 of 10", "7 of 10") + ", 12 of 20 candidates of no lesion"
+    both = with_reasons(with_trees(configured, [300, 0, 300, 0, 300]), ["", reason, "", fewer, ""])
+    assert (
+        "In 2 of 5 folds there is none (too little to learn from: 7 to 9 of 10 clicks of class lung with a candidate "
+        "near, 12 of 20 candidates of no lesion)."
+    ) in study_facts(both)["model"]
+    off = with_reasons(with_trees(configured, [0] * 5), ["switched off by localise.agree"] * 5)
+    assert "no forest of candidates (switched off by localise.agree)." in study_facts(off)["model"]
     none = with_reasons(with_trees(configured, [0] * 5), [reason] * 5)
     assert f"The proposed method has no forest of candidates ({reason})." in study_facts(none)["model"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ from pointpet.report.wording import listing, method_title, percent
 
 _FOREST_KEYS = {"enabled", "trees", "near_mm", "far_mm", "weight", "class_share", "sigma_mm"}
 """Settings that the sentences need; a study of another version may lack one."""
+
+_COUNTED = re.compile(r"^(\d+) (?=of \d)")
+"""The number at the head of what a fold lacked."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,25 @@ def forest_use(study: Study) -> ForestUse | None:
 
 
 def no_forest_reasons(study: Study) -> tuple[str, ...]:
-    """Why folds of the proposed method have no forest, each reason once; none where the study does not say."""
+    """Why folds of the proposed method have no forest, each reason once; none where the study does not say.
+
+    Folds that lack the same are told together: "8 to 9 of 10 clicks".
+    """
     proposed = next((method for method in trained(study) if method["name"] == "proposed"), {})
-    return tuple(dict.fromkeys(reason for reason in proposed.get("no_forest", ()) if reason))
+    counts: dict[str, dict[str, set[int]]] = {}
+    for reason in filter(None, proposed.get("no_forest", ())):
+        head, colon, lacks = reason.partition(": ")
+        shown = counts.setdefault(head + colon, {})
+        for lack in lacks.split(", "):
+            shown.setdefault(_COUNTED.sub("", lack), set()).update(map(int, _COUNTED.findall(lack)))
+    return tuple(
+        head + ", ".join(f"{_from_to(found)}{lack}" for lack, found in lacks.items()) for head, lacks in counts.items()
+    )
+
+
+def _from_to(found: set[int]) -> str:
+    low, high = min(found, default=None), max(found, default=None)
+    return "" if low is None else f"{low} " if low == high else f"{low} to {high} "
 
 
 def has_distance_loss(study: Study) -> bool:

@@ -34,12 +34,12 @@ test: setup
 slow: setup
 	$(BIN)/python -m pytest -m slow
 
-# Twice as long as `make test`; processes that tests start count too.
+# Processes that tests start count too.
 coverage: setup
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
 	$(BIN)/python experiments/coverage_page.py --out docs/results/coverage.md
 
-# An hour on two cores; `--sample 0` tries every fault.
+# A sample of the faults; `experiments/mutation.py --sample 0` tries every one.
 mutation: setup
 	$(BIN)/python experiments/mutation.py --out docs/results/mutation.md
 

@@ -1,35 +1,15 @@
 """Faults of the machine and of its user, not of the data: full disk, closed folder, two runs at once, damaged cache.
 
-Kill -9 at random moments is measured by `experiments/kill_faults.py`; for workers that die see
-tests/pipeline/test_processes.py.
+A disk that fills up during a training: tests/learn/test_train.py. Kill -9 at random moments is measured by
+`experiments/kill_faults.py`; for workers that die see tests/pipeline/test_processes.py.
 """
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pointpet.io.artefacts import lock_folder
-
-SMALL_KB = 40
-
-
-@pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path]:
-    """A disk of 40 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL_KB}k", "tmpfs", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_a_full_disk_is_named_and_what_stood_stays(cli, cohort, clean_outputs, small_disk):

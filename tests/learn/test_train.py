@@ -1,5 +1,8 @@
 import json
 import random
+import subprocess
+import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pointpet.core import MipPair, Plane, TrainingError
+from pointpet.core import MipPair, OutputError, Plane, TrainingError
 from pointpet.learn.epochs import CHECKPOINT, SETTLED_SHARE, SMOOTHED_EPOCHS
 from pointpet.learn.train import train
 
@@ -97,6 +100,32 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(synthetic, quick, t
     drop = ("seconds",)
     for one, two in zip(whole.training["history"], resumed.training["history"], strict=True):
         assert {k: v for k, v in one.items() if k not in drop} == {k: v for k, v in two.items() if k not in drop}
+
+
+def test_a_disk_that_fills_up_is_named_and_the_training_goes_on_from_what_stands(
+    synthetic, quick, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a checkpoint go by the system's temporary folder, from which it could not be moved at once."""
+    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk / "not there"))
+    arguments = {"seed": 0, "classes": CLASSES, "checkpoint_dir": small_disk / "c"}
+    ballast = small_disk / "ballast"
+
+    def fill(done: int, total: int, message: str) -> None:
+        if done == 1:
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+
+    whole = train(synthetic(6), quick(epochs=3), seed=0, classes=CLASSES)
+    with pytest.raises(OutputError, match=r"^last\.ckpt: cannot be written, the disk is full\. Free space and run"):
+        train(synthetic(6), quick(epochs=3), **arguments, report=fill)
+    assert [path.name for path in (small_disk / "c").iterdir()] == [CHECKPOINT]
+    ballast.unlink()
+    seen: list[int] = []
+    resumed = train(synthetic(6), quick(epochs=3), **arguments, report=lambda done, total, message: seen.append(done))
+    assert seen == [2, 3]
+    assert not weights_differ(whole, resumed)
 
 
 def test_a_finished_training_is_not_repeated(synthetic, quick, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pointpet.core import CohortError, OutputError, Plane
-from pointpet.io.artefacts import acquire_lock, atomic_path
+from pointpet.core.whole_file import atomic_path
+from pointpet.io.artefacts import acquire_lock
 from pointpet.io.cohort_cells import FORMULA_STARTS
 from pointpet.io.cohort_csv import PIXELS, POINTS_NAME, WORLD
 from pointpet.io.csv_cells import CsvText

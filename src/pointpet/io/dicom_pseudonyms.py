@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pointpet.core import CohortError
 from pointpet.core.cohort import CASE_ID
-from pointpet.io.artefacts import atomic_path
+from pointpet.core.whole_file import atomic_path
 
 KEY_COLUMNS = ("patient_id", "pseudonym")
 KEY_MODE = 0o600

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from pointpet.core import GeometryError, Grid, ImageReadError, Mask, MissingExtraError
-from pointpet.io.artefacts import atomic_path
+from pointpet.core.whole_file import atomic_path
 from pointpet.io.dicom_file import PARSE_ERRORS, quiet_pydicom, read_dicom_file
 from pointpet.io.dicom_geometry import SEAM_MM
 from pointpet.io.dicom_masks import (

@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 from skimage.measure import find_contours
 
 from pointpet.core import Grid, Mask
-from pointpet.io.artefacts import atomic_path
+from pointpet.core.whole_file import atomic_path
 from pointpet.io.dicom_file import quiet_pydicom
 from pointpet.io.dicom_geometry import LPS_TO_RAS
 from pointpet.io.dicom_masks import (

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 from typing import Any
 
+import torch
+
 from pointpet.core import MissingExtraError, TrainingError
+from pointpet.core.whole_file import atomic_path
 
 try:
     import pytorch_lightning as lightning
@@ -13,6 +18,7 @@ try:
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment
     from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
     from pytorch_lightning.callbacks import ModelCheckpoint
     from pytorch_lightning.strategies import DDPStrategy
 except ImportError as error:
@@ -24,6 +30,25 @@ except ImportError as error:
     ) from error
 
 __all__ = ["ModelCheckpoint", "lightning", "started_by_launcher", "trainer_processes"]
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place.
+
+    Lightning's own way leads through the system's temporary folder: where that lies on another disk it copies over the
+    checkpoint that stands, and one that is killed or full at that moment leaves none.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:  # noqa: ARG002
+        """Replace the checkpoint at `path` at once.
+
+        Raises:
+            OutputError: the disk is full, or the file system refuses. What stood at `path` stays.
+        """
+        content = io.BytesIO()  # on a full disk torch itself raises an error that does not say so
+        torch.save(checkpoint, content)
+        with atomic_path(Path(path)) as part:
+            part.write_bytes(content.getbuffer())
 
 
 def started_by_launcher() -> ClusterEnvironment | None:
@@ -64,7 +89,8 @@ def trainer_processes(count: int, *, some_idle: bool) -> dict[str, Any]:
     """
     environment = started_by_launcher() if count > 1 else None
     if environment is None:
-        return {"devices": 1, "plugins": [LightningEnvironment()]}
+        return {"devices": 1, "plugins": [LightningEnvironment(), WholeCheckpoints()]}
     nodes = int(os.environ.get("GROUP_WORLD_SIZE") or os.environ.get("SLURM_NNODES") or 1)
     strategy = DDPStrategy(find_unused_parameters=some_idle)
-    return {"devices": count // nodes, "num_nodes": nodes, "strategy": strategy, "plugins": [environment]}
+    plugins = [environment, WholeCheckpoints()]
+    return {"devices": count // nodes, "num_nodes": nodes, "strategy": strategy, "plugins": plugins}

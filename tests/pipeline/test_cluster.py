@@ -15,13 +15,17 @@ import pytest
 
 from pointpet.core import Case, ClusterError, MissingExtraError
 from pointpet.pipeline import cluster
-from pointpet.pipeline.mapping import map_tasks
+from pointpet.pipeline.mapping import map_tasks, silent
+from pointpet.pipeline.predict import predict_inputs
+from pointpet.pipeline.prepare import prepare_cohort
+from pointpet.pipeline.quantify import quantify_cohort
+from pointpet.pipeline.study import StudyRequest, run_study
 
 # Workers import what they run by its name.
 sys.path.insert(0, str(Path(__file__).parent))
 import deeds
 
-pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+Client = pytest.importorskip("distributed", reason="the extra `cluster` is not installed").Client
 
 DASK = Path(sys.executable).with_name("dask")
 START_S = 60.0
@@ -136,6 +140,22 @@ def test_nobody_at_the_address_is_said_within_seconds():
     assert time.monotonic() - started < 20
 
 
+def test_somebody_who_listens_may_take_longer_to_answer(monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.2)
+    monkeypatch.setattr(cluster, "ANSWER_S", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=r"scheduler tcp:.*: does not answer within 2 s"):
+            list(map_tasks(abs, [1, 2], workers=address))
+
+
+@pytest.mark.parametrize("content", ["{}", "nothing"])
+def test_a_file_that_is_no_scheduler_file_is_refused(tmp_path, content):
+    (tmp_path / "s.json").write_text(content)
+    with pytest.raises(ClusterError, match=r"scheduler s\.json: does not answer .* or its scheduler file"):
+        list(map_tasks(abs, [1, 2], workers=str(tmp_path / "s.json")))
+
+
 def test_an_address_that_is_none_is_refused():
     with pytest.raises(ClusterError, match="correct --scheduler"):
         list(map_tasks(abs, [1, 2], workers="not-a-scheduler"))
@@ -158,7 +178,7 @@ def test_lost_workers_and_a_lost_scheduler(tmp_path):
         assert error is None
         assert survivor != int((tmp_path / "died").read_text())
         found = {item: (result, error) for item, result, error in map_tasks(deeds.die_at, [1, -1, 2], workers=file)}
-        assert found[1], found[2] == ((2, None), (4, None))
+        assert (found[1], found[2]) == ((2, None), (4, None))
         assert found[-1][1].code == "PP-WORKER-LOST"
         assert "died 2 times over this task" in str(found[-1][1])
         tasks = map_tasks(deeds.slowly, range(500), workers=file)
@@ -185,3 +205,40 @@ def test_work_waits_for_the_first_worker(tmp_path, caplog):
         finally:
             _end(late)
     assert "the scheduler has no worker yet; waiting for one" in caplog.text
+
+
+def contents(folder: Path, *endings: str) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name.endswith(endings))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def kill_a_worker(address: str) -> None:
+    with Client(address, set_as_default=False) as client:
+        os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_every_command_gives_on_a_cluster_what_it_gives_here(scheduler, cohort_folder, quick, tmp_path):
+    """A worker is killed in the middle of the study, and another in the middle of the prediction."""
+    manifest, stages = cohort_folder / "cohort.csv", []
+
+    def report(done: int, total: int, message: str) -> None:
+        stage = message.partition(" ")[0] if message.startswith("fold") else "cases"
+        if done == 1 and stage not in stages:
+            stages.append(stage)
+            kill_a_worker(scheduler)
+
+    model = tmp_path / "study_here" / "models" / "proposed" / "fold_0"
+    for place, team, told in (("here", 1, silent), ("there", scheduler, report)):
+        prepare_cohort(manifest, tmp_path / f"prepared_{place}", quick.preparing(), workers=team)
+        request = StudyRequest(manifest, ("proposed", "suv25"), folds=2, seed=3, workers=team)
+        assert run_study(request, tmp_path / f"study_{place}", quick, report=told).failures == ()
+        stages.clear()
+        predict_inputs(model, [manifest], tmp_path / f"predicted_{place}", workers=team, report=told)
+        quantify_cohort(manifest, tmp_path / f"quantified_{place}" / "f.csv", quick.radiomics, workers=team)
+    assert stages == ["cases"]
+    endings = ("weights.safetensors", ".nii.gz", ".npz", ".csv")
+    for command in ("prepared", "study", "predicted", "quantified"):
+        here, there = (contents(tmp_path / f"{command}_{place}", *endings) for place in ("here", "there"))
+        assert here
+        assert here == there, command

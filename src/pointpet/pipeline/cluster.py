@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 CONNECT_S = 5.0
-"""Seconds to wait for the scheduler: it answers at once or is not there."""
+"""Seconds to wait for somebody to listen at the scheduler's address: that takes no time of the scheduler's own."""
+
+ANSWER_S = 30.0
+"""Seconds that one who listens there may take to answer: on a busy machine a scheduler waits for its turn."""
 
 UNDER_WAY = 1000
 """Tasks that the scheduler knows of at a time: enough for some hundred workers, and its memory does not grow with
@@ -81,18 +87,43 @@ def _library() -> ModuleType:
 
 def _connect(address: str) -> Client:
     """A client of the scheduler at an address, or of the one that a scheduler file tells of."""
+    library = _library()
     file = address if Path(address).is_file() else None
+    seconds = CONNECT_S
     try:
-        return _library().Client(
-            None if file else address, scheduler_file=file, timeout=CONNECT_S, set_as_default=False, name="pointpet"
+        _wait_for_listener(json.loads(Path(file).read_text())["address"] if file else address)
+        seconds = ANSWER_S
+        return library.Client(
+            None if file else address, scheduler_file=file, timeout=ANSWER_S, set_as_default=False, name="pointpet"
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ClusterError(
             "PP-CLUSTER-ADDRESS",
             f"scheduler {Path(address).name if file else address}",
-            f"does not answer within {CONNECT_S:.0f} s ({type(error).__name__})",
+            f"does not answer within {seconds:.0f} s ({type(error).__name__})",
             "Start one (`dask scheduler`), or correct --scheduler: tcp://HOST:8786, or its scheduler file",
         ) from error
+
+
+def _wait_for_listener(address: str) -> None:
+    """Return once somebody listens at `address`; Dask itself would ask for as long as an answer may take.
+
+    Raises:
+        OSError: nobody does within `CONNECT_S`.
+        ValueError: it is no address.
+    """
+    from distributed.comm.addressing import get_address_host_port
+
+    place, end = get_address_host_port(address), time.monotonic() + CONNECT_S
+    while True:
+        try:
+            socket.create_connection(place, timeout=max(0.1, end - time.monotonic())).close()
+        except OSError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 @contextmanager

@@ -41,7 +41,8 @@ from pointpet.pipeline.machine import describe_machine
 
 CASES = 8
 OTHERS = (
-    ("disk full", "tests/bad_input/test_faults.py (a disk of 40 kB), tests/io/test_artefacts.py"),
+    ("disk full", "tests/bad_input/test_faults.py (a disk of 40 kB), tests/core/test_whole_file.py"),
+    ("disk full during a training", "tests/learn/test_train.py (it goes on from the last checkpoint)"),
     ("folder that may not be written to", "tests/bad_input/test_faults.py"),
     ("two processes, one output folder; a stale lock", "tests/bad_input/test_faults.py, tests/io/test_artefacts.py"),
     ("a cache cut short", "tests/bad_input/test_faults.py"),
@@ -51,6 +52,7 @@ OTHERS = (
     ),
     ("workers of a killed command", "tests/pipeline/test_processes.py"),
     ("one corrupt case among sound ones", "tests/bad_input (each of the 78 cases), tests/pipeline/test_prepare.py"),
+    ("one corrupt case in a thousand", "tests/experiments/test_small_cohort.py (`-m slow`)"),
     ("the same seed twice", "tests/pipeline/test_study.py, tests/learn/test_train.py"),
     ("one patient, or one image under two names, in two folds", "tests/evaluate/test_folds.py"),
     ("random labels, noise features", "[outcome_null.md](outcome_null.md)"),

@@ -112,7 +112,7 @@ def test_a_disk_that_fills_up_is_named_and_the_training_goes_on_from_what_stands
     ballast = small_disk / "ballast"
 
     def fill(done: int, total: int, message: str) -> None:
-        if done == 1:
+        if done == 2:  # its checkpoint is not written yet
             with suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while True:
                     file.write(bytes(4096))

@@ -28,7 +28,7 @@ import deeds
 Client = pytest.importorskip("distributed", reason="the extra `cluster` is not installed").Client
 
 DASK = Path(sys.executable).with_name("dask")
-START_S = 60.0
+START_S = 300.0
 
 
 def free_port() -> int:

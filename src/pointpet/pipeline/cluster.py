@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -29,7 +28,8 @@ CONNECT_S = 5.0
 """Seconds to wait for somebody to listen at the scheduler's address: that takes no time of the scheduler's own."""
 
 ANSWER_S = 30.0
-"""Seconds that one who listens there may take to answer: on a busy machine a scheduler waits for its turn."""
+"""Seconds that one who listens there may take to answer: on a busy machine both sides wait for their turn. Dask itself
+would wait for ever, and something else may listen there."""
 
 UNDER_WAY = 1000
 """Tasks that the scheduler knows of at a time: enough for some hundred workers, and its memory does not grow with
@@ -89,14 +89,13 @@ def _connect(address: str) -> Client:
     """A client of the scheduler at an address, or of the one that a scheduler file tells of."""
     library = _library()
     file = address if Path(address).is_file() else None
-    seconds = CONNECT_S
     try:
-        _wait_for_listener(json.loads(Path(file).read_text())["address"] if file else address)
-        seconds = ANSWER_S
+        asyncio.run(_hear(json.loads(Path(file).read_text())["address"] if file else address))
         return library.Client(
             None if file else address, scheduler_file=file, timeout=ANSWER_S, set_as_default=False, name="pointpet"
         )
     except (OSError, ValueError, KeyError) as error:
+        seconds = ANSWER_S if isinstance(error, TimeoutError) else CONNECT_S
         raise ClusterError(
             "PP-CLUSTER-ADDRESS",
             f"scheduler {Path(address).name if file else address}",
@@ -105,25 +104,19 @@ def _connect(address: str) -> Client:
         ) from error
 
 
-def _wait_for_listener(address: str) -> None:
-    """Return once somebody listens at `address`; Dask itself would ask for as long as an answer may take.
+async def _hear(address: str) -> None:
+    """Return once one who listens at `address` has greeted as Dask does.
 
     Raises:
-        OSError: nobody does within `CONNECT_S`.
+        OSError: nobody listens within `CONNECT_S`. TimeoutError: who does says nothing within `ANSWER_S`.
         ValueError: it is no address.
     """
-    from distributed.comm.addressing import get_address_host_port
+    from distributed.comm import connect
+    from distributed.security import Security
 
-    place, end = get_address_host_port(address), time.monotonic() + CONNECT_S
-    while True:
-        try:
-            socket.create_connection(place, timeout=max(0.1, end - time.monotonic())).close()
-        except OSError:
-            if time.monotonic() >= end:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+    security = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=CONNECT_S, **security), ANSWER_S)
+    comm.abort()
 
 
 @contextmanager

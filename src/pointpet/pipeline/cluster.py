@@ -111,7 +111,7 @@ async def _hear(address: str) -> None:
         OSError: nobody listens within `CONNECT_S`. TimeoutError: who does says nothing within `ANSWER_S`.
         ValueError: it is no address.
     """
-    from distributed.comm import connect
+    from distributed.comm.core import connect
     from distributed.security import Security
 
     security = Security().get_connection_args("client")

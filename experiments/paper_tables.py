@@ -169,6 +169,31 @@ def beyond_supervision(study: Study) -> list[str]:
     return [f"{text}{'; '.join(parts)}.", ""]
 
 
+def trust_section(study: Study) -> list[str]:
+    """Whether unsure and flagged cases are those that fail."""
+    table = study.optional("risk_coverage")
+    shown = table[table["label"] == "all"]
+    if shown.empty:
+        return []
+    rows = [
+        {
+            "method": method_title(row["method"]),
+            "risk over all coverages": number(row["area"]),
+            "random order": number(row["random"]),
+            "best order": number(row["best"]),
+            "gain over random [95 %]": f"{signed(row['gain'])} {limits(row['gain_lo'], row['gain_hi'])}",
+            "calibration error": number(row["calibration_error"]),
+            "failures": f"{row['failures']:.0f} of {row['cases']:.0f}",
+            "flagged": f"{row['flagged']:.0f}",
+            "failures flagged": f"{row['failures_flagged']:.0f}",
+            "failures among the least sure fifth": f"{row['failures_in_lowest_fifth']:.0f}",
+        }
+        for row in shown.to_dict("records")
+    ]
+    note = "Risk: 1 - Dice, the surest cases kept first. Failure: the wrong class, or a mask that misses the tumour."
+    return ["## Trust", "", markdown(pd.DataFrame(rows)), "", note, ""]
+
+
 def effort_section(study: Study) -> list[str]:
     """Parameters, epochs and time of training of each method."""
     rows = [
@@ -207,6 +232,7 @@ def render(arguments: argparse.Namespace, study: Study, best_auc: dict[str, floa
             *sections,
             *paired_section(study),
             *better_section(study),
+            *trust_section(study),
             *effort_section(study),
         ]
     )

@@ -105,8 +105,8 @@ _ALL = (
     ),
     OutlineRule(
         "ray",
-        "Logistic rule of four features, fitted on soft-tissue sarcomas: mean SUV on the way from the click, reach, "
-        "blurred SUV, distance",
+        "Logistic rule of six features, fitted on soft-tissue sarcomas: highest SUV on the way from the click, reach, "
+        "SUV blurred by 6 and 16 mm, distance, outward slope",
         lambda around, _: Outline(ray_region(around), None),
     ),
     OutlineRule("by_size", "`ray` where it finds more than the settings' ray_ml, else `contrast`", _by_size),

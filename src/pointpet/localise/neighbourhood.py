@@ -60,6 +60,19 @@ class Neighbourhood:
         measure = np.count_nonzero(region) * abs(float(np.linalg.det(self.axes_mm)))
         return (measure if region.ndim == 3 else 4 / 3 * np.pi * (measure / np.pi) ** 1.5) / 1000.0
 
+    def roundness(self, region: NDArray[np.bool_]) -> float:
+        """Volume of `region` by that of the ball about the point that has its root mean square distance from the point.
+
+        1: a ball about the point; less for what is long, thin or beside the point; 0 where `region` is empty.
+        """
+        if not region.any():
+            return 0.0
+        # Of the voxels' centres, and of the voxels about their own.
+        mean = float(np.square(self.distance_mm[region]).mean(dtype=np.float64)) + np.square(self.spacing_mm).sum() / 12
+        # In D dimensions a ball of radius r has a mean square distance of D / (D + 2) r² from its centre.
+        radius_mm = np.sqrt((region.ndim + 2) / region.ndim * mean)
+        return float(self.sphere_ml(region) / (4 / 3 * np.pi * radius_mm**3 / 1000.0))
+
     @cached_property
     def distance_mm(self) -> NDArray[np.float32]:
         """(S) distance from `point` in mm."""

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from pointpet.localise.settings import LocaliseSettings
 
 
+LEAST_ROUNDNESS = 0.5
+"""A mass lies about its click; a leak runs along an organ to one side. A mass clicked near its rim is not round either:
+hence the next constant."""
+
+LEAK_RATIO = 2.5
+"""How many times as much as `contrast` a leak finds at least."""
+
+
 @dataclass(frozen=True, eq=False)
 class Outline:
     """A rule's answer.
@@ -64,11 +72,16 @@ def _clipped(around: Neighbourhood, _: LocaliseSettings) -> Outline:
     return Outline(region, threshold_suv)
 
 
-def _by_size(around: Neighbourhood, settings: LocaliseSettings) -> Outline:
-    large = ray_region(around)
-    if around.sphere_ml(large) > settings.ray_ml:
+def choose_by_size(around: Neighbourhood, large: NDArray[np.bool_], settings: LocaliseSettings) -> Outline:
+    """`large` (S), the region of `ray`, where it is a mass; the outline of `contrast` where it is small or a leak."""
+    size_ml = around.sphere_ml(large)
+    if size_ml <= settings.ray_ml:
+        return _contrast(around, settings)
+    if around.roundness(large) >= LEAST_ROUNDNESS:
         return Outline(large, None)
-    return _contrast(around, settings)
+    small = _contrast(around, settings)
+    leaked = size_ml > LEAK_RATIO * around.sphere_ml(small.region)
+    return small if leaked else Outline(large, None)
 
 
 _ALL = (
@@ -109,7 +122,11 @@ _ALL = (
         "SUV blurred by 6 and 16 mm, distance, outward slope",
         lambda around, _: Outline(ray_region(around), None),
     ),
-    OutlineRule("by_size", "`ray` where it finds more than the settings' ray_ml, else `contrast`", _by_size),
+    OutlineRule(
+        "by_size",
+        "`ray` where it finds more than the settings' ray_ml and has not leaked, else `contrast`",
+        lambda around, settings: choose_by_size(around, ray_region(around), settings),
+    ),
 )
 
 RULES: Mapping[str, OutlineRule] = MappingProxyType({rule.name: rule for rule in _ALL})

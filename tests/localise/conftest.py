@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pointpet.core import ActivationMap, Plane, Volume
 
@@ -21,12 +22,14 @@ def bump_maps(centre_mm, width_mm: float = 20.0, **kwargs) -> Mapping[Plane, Act
     return {plane: bump_map(plane, centre_mm, width_mm, **kwargs) for plane in Plane}
 
 
-def sphere_volume(*spheres, shape=(40, 40, 50), spacing=4.0, background=0.5) -> Volume:
-    """Spheres (centre_mm, radius_mm, suv) on a flat background; voxel 0 at the origin."""
+def sphere_volume(*spheres, shape=(40, 40, 50), spacing=4.0, background=0.5, blur_mm=0.0) -> Volume:
+    """Spheres (centre_mm, radius_mm, suv) on a flat background, blurred by `blur_mm` (sd); voxel 0 at the origin."""
     grid = np.stack(np.meshgrid(*(spacing * np.arange(n) for n in shape), indexing="ij"), axis=-1)
     voxels = np.full(shape, background, np.float32)
     for centre, radius, suv in spheres:
         voxels[np.linalg.norm(grid - np.array(centre), axis=-1) <= radius] = suv
+    if blur_mm:
+        voxels = ndimage.gaussian_filter(voxels, blur_mm / spacing, mode="nearest")
     return Volume(voxels, np.diag([spacing, spacing, spacing, 1.0]))
 
 

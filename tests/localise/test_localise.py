@@ -13,9 +13,17 @@ def dice(a, b) -> float:
     return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
 
 
-@pytest.mark.parametrize("outline", [name for name in outline_names() if name not in ("hull", "fixed41")])
-def test_every_outline_finds_a_sharp_sphere_under_the_maps(blobs, outline):
-    volume = blobs.volume((CENTRE, 16.0, 8.0), ((120.0, 80.0, 100.0), 24.0, 9.0))
+SHARP = {"background": 0.5, "blur_mm": 0.0}
+SCAN = {"background": 0.8, "blur_mm": 3.0}
+"""The body's level and a scanner's resolution of 7 mm: `ray` reads the slope at the edge, which a step has not."""
+
+
+@pytest.mark.parametrize(
+    ("outline", "look"),
+    [(name, SCAN if name == "ray" else SHARP) for name in outline_names() if name not in ("hull", "fixed41")],
+)
+def test_every_outline_finds_a_sphere_under_the_maps(blobs, outline, look):
+    volume = blobs.volume((CENTRE, 16.0, 8.0), ((120.0, 80.0, 100.0), 24.0, 9.0), **look)
     truth = blobs.volume((CENTRE, 16.0, 8.0)).voxels > 1
     found = localise(volume, blobs.maps(CENTRE), LocaliseSettings(outline=outline, hull_threshold=0.3))
     assert dice(found.mask.voxels, truth) > 0.85

@@ -136,3 +136,24 @@ def test_hottest_within_ignores_hotter_voxels_farther_off():
 
 def test_hottest_within_takes_the_nearest_of_equals():
     assert hottest_within(np.ones((9, 9, 9), np.float32), np.eye(3), (0, 4, 8), 3.0) == (0, 4, 8)
+
+
+@pytest.mark.parametrize("axes", [np.diag([2.0, 3.0, 2.5]), np.diag([2.0, 2.0])], ids=["ball", "disc"])
+def test_roundness_is_one_about_the_point_and_falls_as_a_ball_moves_away(axes):
+    around = cut(np.zeros((41,) * len(axes), np.float32), axes, (20,) * len(axes), extent_mm=60.0)
+    middle = around.distance_mm <= 24.0
+    assert around.roundness(middle) == pytest.approx(1.0, abs=0.02)
+    # Moved along the first axis by its radius: the mean square distance grows by the radius squared.
+    moved = np.roll(middle, 12, axis=0)
+    dimensions = len(axes)
+    expected = (1 + (dimensions + 2) / dimensions) ** -1.5
+    assert around.roundness(moved) == pytest.approx(expected, rel=0.03)
+
+
+def test_roundness_of_little_and_of_nothing():
+    around = cut(np.zeros((9, 9, 9), np.float32), np.eye(3) * 4, (4, 4, 4), extent_mm=16.0)
+    region = np.zeros(around.suv.shape, bool)
+    assert around.roundness(region) == 0.0
+    region[around.point] = True
+    # A voxel is a cube of edge a: its mean square distance from its centre is a² / 4.
+    assert around.roundness(region) == pytest.approx(4.0**3 / (4 / 3 * np.pi * (5 / 3 * 4.0) ** 1.5))

@@ -59,7 +59,9 @@ class LocaliseSettings:
     loose_threshold: float = option(0.15, "Share of a map's maximum that bounds the region a mask may grow in")
     share: float = option(0.41, "Share of the seed's SUV at which the rules `share` and `hull_suv` cut")
     contrast_share: float = option(0.35, "Share of the way from local background to peak at which `contrast` cuts")
-    ray_ml: float = option(100.0, "Volume in mL above which `by_size` takes the outline of `ray`, made for masses")
+    ray_ml: float = option(
+        100.0, "Volume in mL above which `by_size` takes the outline of `ray`, made for masses, unless it has leaked"
+    )
     snap_mm: float = option(10.0, "A click moves to the hottest voxel this near before a rule grows from it")
     extent_mm: float = option(180.0, "A mask reaches no farther from its seed than this along any voxel axis")
     max_lesions: int = option(

@@ -29,7 +29,7 @@ def sphere_volume(*spheres, shape=(40, 40, 50), spacing=4.0, background=0.5, blu
     for centre, radius, suv in spheres:
         voxels[np.linalg.norm(grid - np.array(centre), axis=-1) <= radius] = suv
     if blur_mm:
-        voxels = ndimage.gaussian_filter(voxels, blur_mm / spacing, mode="nearest")
+        ndimage.gaussian_filter(voxels, blur_mm / spacing, mode="nearest", output=voxels)
     return Volume(voxels, np.diag([spacing, spacing, spacing, 1.0]))
 
 

@@ -41,7 +41,7 @@ def lesion_with_body(blobs, radius_mm):
     centre = (160.0, 160.0, 160.0)
     volume = blobs.volume((centre, radius_mm, 8.0), shape=(80, 80, 80), background=0.8, blur_mm=3.0)
     around = cut(volume.voxels, volume.affine[:3, :3], (40, 40, 40), extent_mm=150.0)
-    offsets = np.stack(np.indices(around.suv.shape)) - np.array(around.point)[:, None, None, None]
+    offsets = np.array(np.indices(around.suv.shape)) - np.array(around.point)[:, None, None, None]
     return around, 4.0 * offsets
 
 

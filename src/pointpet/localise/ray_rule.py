@@ -71,7 +71,7 @@ def outward_slope(around: Neighbourhood, values: NDArray[np.float32]) -> NDArray
         offset = np.arange(values.shape[axis], dtype=np.float32) - np.float32(at)
         # The way outward is the offset in voxels whatever the voxels' axes are, so no direction in mm is needed.
         total += np.gradient(values, axis=axis) * offset.reshape([-1 if n == axis else 1 for n in range(values.ndim)])
-    return np.asarray(np.float32(10.0) * total / np.maximum(around.distance_mm, np.float32(1.0)))
+    return np.asarray(10.0 * total / np.maximum(around.distance_mm, 1.0), np.float32)
 
 
 def _interpolate(coarse: NDArray, places: list[NDArray]) -> NDArray[np.float32]:
@@ -87,7 +87,9 @@ def _interpolate(coarse: NDArray, places: list[NDArray]) -> NDArray[np.float32]:
 def ray_features(around: Neighbourhood) -> tuple[NDArray, ...]:
     """The six features of each voxel (S), in the order of `FEATURES`."""
     fine, coarse = (
-        ndimage.gaussian_filter(around.suv, sigma_mm / around.spacing_mm, mode="constant", truncate=3.0)
+        np.asarray(
+            ndimage.gaussian_filter(around.suv, sigma_mm / around.spacing_mm, mode="constant", truncate=3.0), np.float32
+        )
         for sigma_mm in (6.0, 16.0)
     )
     highest, joined, near, wide = (
@@ -118,7 +120,8 @@ def ray_probability(
     for weight, feature in zip(weights, features, strict=True):
         score += np.float32(weight) * feature
     probability = np.where(around.distance_mm <= FAR_MM, 1 / (1 + np.exp(-score)), np.float32(0))
-    return ndimage.gaussian_filter(probability, 3.0 / around.spacing_mm, mode="constant", truncate=3.0)
+    smooth = ndimage.gaussian_filter(probability, 3.0 / around.spacing_mm, mode="constant", truncate=3.0)
+    return np.asarray(smooth, np.float32)
 
 
 def probable_region(around: Neighbourhood, probability: NDArray[np.float32], threshold: float) -> NDArray[np.bool_]:

@@ -44,7 +44,8 @@ def run_on_cluster(
 ) -> Iterator[tuple[Item, Any, PointpetError | None]]:
     """Yield (item, result, error) as the tasks end on the workers of the scheduler at `address`.
 
-    A task whose worker is lost goes to another one, as often as the scheduler's `allowed-failures` says.
+    A task whose worker is lost goes to another one, as often as the scheduler's `allowed-failures` says. Dask counts
+    that for every task the worker held, so that one which met the same killer each time is given up with it.
 
     Raises:
         ClusterError: nobody answers at the address, the scheduler is lost on the way, or a worker is unfit.

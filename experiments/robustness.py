@@ -208,12 +208,14 @@ def kept(arguments: argparse.Namespace) -> list[tuple[Task, dict[str, Any]]]:
 
 
 def by_training(found: Sequence[tuple[Task, dict[str, Any]]]) -> pd.DataFrame:
-    """Class accuracy, and hit and Dice by class: means over seeds, and the standard deviation of Dice over them."""
+    """Class accuracy, and hit and Dice by class: means over seeds, and where there are several, how Dice varies."""
     frames = [pd.DataFrame(row["cases"]).assign(training=task.training, seed=task.seed) for task, row in found]
     rows = []
     for name, cases in pd.concat(frames).groupby("training", sort=False):
         row = {"training": name, "accuracy": cases["accuracy"].mean(), "Dice": cases["dice"].mean()}
-        row["Dice, sd over seeds"] = float(np.std([one["dice"].mean() for _, one in cases.groupby("seed")], ddof=1))
+        by_seed = [one["dice"].mean() for _, one in cases.groupby("seed")]
+        if len(by_seed) > 1:
+            row["Dice, sd over seeds"] = float(np.std(by_seed, ddof=1))
         for label, group in cases.groupby("label"):
             row |= {f"hit {label}": group["hit"].mean(), f"dice {label}": group["dice"].mean()}
         rows.append({**row, "Dice lost": (rows[0]["Dice"] if rows else row["Dice"]) - row["Dice"]})

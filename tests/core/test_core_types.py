@@ -1,4 +1,4 @@
-"""What the core types hold and refuse: types and immutability of every array, and what each refusal says, word by word."""
+"""What the core types hold and refuse: every array's type, read-only, and what each refusal says, word by word."""
 
 import numpy as np
 import pytest
@@ -42,13 +42,13 @@ def elsewhere() -> None:
 REFUSED = {
     "PP-CANDIDATES-SHAPE": (
         lambda: Candidates(np.zeros((2, 3)), np.zeros((1, 5))),  # type: ignore[arg-type]
-        "candidates: need world_mm (N, 3) and features (N, F), got (2, 3) and (1, 5). Give one row of features for each "
-        "place.",
+        "candidates: need world_mm (N, 3) and features (N, F), got (2, 3) and (1, 5). Give one row of features for "
+        "each place.",
     ),
     "PP-CANDIDATES-FINITE": (
         lambda: Candidates(np.full((1, 3), np.nan), np.zeros((1, 5))),  # type: ignore[arg-type]
-        "candidates: need finite world_mm, got 3 values that are not. Look for them in a scan whose SUV are finite, with "
-        "an affine that is.",
+        "candidates: need finite world_mm, got 3 values that are not. Look for them in a scan whose SUV are finite, "
+        "with an affine that is.",
     ),
     "PP-COHORT-ID": (
         lambda: Case("a b"),

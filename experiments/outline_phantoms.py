@@ -37,6 +37,7 @@ INTRODUCTION = """# Outline rules on the phantom
 {patients} patients of each preset, seed {seed}. Truth is the sharp support of the tumour's activity. "From the click":
 one click near the tumour's centre, no model. "From maps": the projected truth, coarsened and blurred as an activation
 map is; this is no trained network, so it shows the outline alone. Cells are mean Dice (share of cases under 0.5).
+What `by_size` takes for a leak of `ray` was read off these patients, too.
 
 Command: `python experiments/outline_phantoms.py --patients {patients} --seed {seed}`
 

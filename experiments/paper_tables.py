@@ -181,7 +181,7 @@ def trust_section(study: Study) -> list[str]:
             "risk over all coverages": number(row["area"]),
             "random order": number(row["random"]),
             "best order": number(row["best"]),
-            "gain over random [95 %]": f"{signed(row['gain'])} {limits(row['gain_lo'], row['gain_hi'])}",
+            "gain over random [95 %]": f"{signed(row['gain'])} [{limits(row['gain_lo'], row['gain_hi'])}]",
             "calibration error": number(row["calibration_error"]),
             "failures": f"{row['failures']:.0f} of {row['cases']:.0f}",
             "flagged": f"{row['flagged']:.0f}",

@@ -47,6 +47,12 @@ def test_what_has_run_into_its_surroundings_is_no_donor() -> None:
     assert list(transplants_of([view("B", CONTROL)], frozenset({CONTROL}), SETTINGS).donors) == []
 
 
+def test_a_lesion_that_touches_a_hotter_organ_is_no_donor() -> None:
+    beside = view("A", CANCER)
+    beside.values[42:46, 13:18] = 15 * SUV
+    assert list(transplants_of([beside], frozenset({CONTROL}), SETTINGS).donors) == []
+
+
 def test_a_control_gets_a_lesion_in_its_body_a_point_on_it_and_its_class() -> None:
     before = view("B", CONTROL)
     shown = [after for after in changed() if after.label == CANCER]

@@ -1,5 +1,6 @@
 """Work on a real scheduler and its workers, each a process of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -149,6 +150,13 @@ def test_somebody_who_listens_may_take_longer_to_answer(monkeypatch):
         address = f"tcp://127.0.0.1:{mute.getsockname()[1]}"
         with pytest.raises(ClusterError, match=r"scheduler tcp:.*: does not answer within 2 s"):
             list(map_tasks(abs, [1, 2], workers=address))
+
+
+def test_it_works_where_a_loop_runs_already_as_in_a_notebook(scheduler):
+    async def inside() -> list[int]:
+        return sorted(result for _, result, _ in map_tasks(abs, [-1, -2], workers=scheduler))
+
+    assert asyncio.run(inside()) == [1, 2]
 
 
 @pytest.mark.parametrize("content", ["{}", "nothing"])

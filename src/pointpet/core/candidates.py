@@ -13,7 +13,7 @@ from pointpet.core.volume import freeze
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Local maxima of uptake.
+    """Places where uptake stands out.
 
     Args:
         world_mm: (N, 3) world RAS+ mm.

@@ -23,6 +23,9 @@ from pointpet.learn.settings import TrainingSettings
 REACH_MM = 64.0
 """Farthest that a patch reaches from its lesion's peak."""
 
+HOTTER = 1.25
+"""Times the clicked peak: a region that holds more has run into something else."""
+
 LARGEST_CM2 = 50.0
 """What is larger at half of the peak has run into its surroundings and is no lesion's outline."""
 
@@ -106,7 +109,8 @@ def _cut_out(view: Receiver, settings: TrainingSettings) -> NDArray[np.float32] 
     window = np.pad(padded, reach)[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
     labels, _ = ndimage.label(window >= EDGE_SHARE * window[reach, reach])  # type: ignore[misc]
     lesion = labels == labels[reach, reach]
-    if window[reach, reach] <= 0 or np.count_nonzero(lesion) * settings.input_mm**2 / 100 > LARGEST_CM2:
+    peak, area_cm2 = window[reach, reach], np.count_nonzero(lesion) * settings.input_mm**2 / 100
+    if peak <= 0 or area_cm2 > LARGEST_CM2 or window[lesion].max() > HOTTER * peak:
         return None
     return np.where(ndimage.binary_dilation(lesion), window, np.float32(0))
 
@@ -140,7 +144,7 @@ def _with_lesion(view: View, donor: Donor, settings: TrainingSettings, random: n
         if not (1 <= row < size[0] - 1 and 1 <= column < size[1] - 1):
             continue
         here = view.values[row - 1 : row + 2, column - 1 : column + 2]
-        if here.min() > LEAST_SUV / ceiling and patch.max() > LEAST_CONTRAST * here.max():
+        if here.min() > LEAST_SUV / ceiling and patch[reach, reach] > LEAST_CONTRAST * here.max():
             padded = np.pad(view.values, reach)
             window = padded[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
             np.maximum(window, patch, out=window)

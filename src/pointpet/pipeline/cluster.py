@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -91,7 +91,9 @@ def _connect(address: str) -> Client:
     library = _library()
     file = address if Path(address).is_file() else None
     try:
-        asyncio.run(_hear(json.loads(Path(file).read_text())["address"] if file else address))
+        heard = json.loads(Path(file).read_text())["address"] if file else address
+        with ThreadPoolExecutor(1) as other:  # a notebook has a loop of its own, in which none can be started
+            other.submit(lambda: asyncio.run(_hear(heard))).result()
         return library.Client(
             None if file else address, scheduler_file=file, timeout=ANSWER_S, set_as_default=False, name="pointpet"
         )

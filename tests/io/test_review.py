@@ -13,9 +13,9 @@ from pointpet.io.review import (
     REVIEW_COLUMNS,
     Review,
     Verdict,
-    judged_cases,
     read_reviews,
     save_review,
+    verdicts_given,
     withdraw_verdict,
 )
 
@@ -84,9 +84,9 @@ def test_a_verdict_is_withdrawn_into_the_comment(tmp_path):
     save_review(tmp_path, "p", "A", Review(Verdict.CORRECTED, (1.0, -2.5, 3.0), "hot bladder"))
     save_review(tmp_path, "p", "B", Review(Verdict.ACCEPTED))
     save_review(tmp_path, "p", "C", Review(comment="look again"))
-    assert judged_cases(tmp_path) == {"A", "B"}
+    assert verdicts_given(tmp_path) == {("p", "A"), ("p", "B")}
     assert [withdraw_verdict(tmp_path, "p", name) for name in "ABCD"] == [True, True, False, False]
-    assert not judged_cases(tmp_path)
+    assert not verdicts_given(tmp_path)
     assert read_reviews(tmp_path) == {
         ("p", "A"): Review(comment="[earlier prediction: corrected at 1, -2.5, 3 mm] hot bladder"),
         ("p", "B"): Review(comment="[earlier prediction: accepted]"),

@@ -11,7 +11,7 @@ import pytest
 from pointpet.core import Mask, OutputError, Unit, Volume
 from pointpet.io.artefacts import read_json
 from pointpet.io.nifti import read_mask, read_nifti, write_mask, write_volume
-from pointpet.io.review import Review, Verdict, judged_cases, save_review
+from pointpet.io.review import Review, Verdict, save_review, verdicts_given
 from pointpet.pipeline import study_inputs
 from pointpet.pipeline.fold import case_folder, model_folder
 from pointpet.pipeline.study import StudyRequest, run_study
@@ -90,11 +90,14 @@ def test_a_replaced_image_makes_again_what_rests_on_it_and_nothing_else(copied, 
     replace_image(copied)
     fold = pd.read_csv(copied / "study" / "folds.csv").set_index("case_id")["fold"]
     kept = next(name for name in fold.index if fold[name] == fold[CASE] and name != CASE)
-    for case_id in (CASE, kept):
-        save_review(copied / "study", "suv25", case_id, Review(Verdict.REJECTED))
+    # Of a case of the other fold, trained on the replaced image, only the trained method's answer is another one.
+    other = next(name for name in fold.index if fold[name] != fold[CASE])
+    for method, case_id in (("suv25", CASE), ("suv25", kept), ("suv25", other), ("proposed", other)):
+        save_review(copied / "study", method, case_id, Review(Verdict.REJECTED))
     again(copied, quick)
-    assert judged_cases(copied / "study") == {kept}
-    assert f"{CASE}: verdicts in review.csv were of earlier answers, withdrawn" in caplog.text
+    assert verdicts_given(copied / "study") == {("suv25", kept), ("suv25", other)}
+    withdrawn = ", ".join(sorted([CASE, other]))
+    assert f"{withdrawn}: verdicts in review.csv were of earlier answers, withdrawn" in caplog.text
     expected = {(method, CASE) for method in METHODS}
     expected |= resting_on_training(copied, "proposed") | resting_on_training(copied, "unet")
     assert made_again(copied, before) == expected

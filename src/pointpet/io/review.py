@@ -71,13 +71,13 @@ def read_reviews(folder: Path) -> dict[tuple[str, str], Review]:
     return found
 
 
-def judged_cases(folder: Path) -> frozenset[str]:
-    """Case ids with a verdict.
+def verdicts_given(folder: Path) -> frozenset[tuple[str, str]]:
+    """Method and case id of each verdict.
 
     Raises:
         CohortError: review.csv cannot be read.
     """
-    return frozenset(case_id for (_, case_id), review in read_reviews(folder).items() if review.verdict)
+    return frozenset(which for which, review in read_reviews(folder).items() if review.verdict)
 
 
 def save_review(folder: Path, method: str, case_id: str, review: Review) -> None:

@@ -27,7 +27,7 @@ from pointpet.image.candidates import find_candidates
 from pointpet.io.artefacts import lock_folder, read_earlier, read_json, write_csv, write_json
 from pointpet.io.dicom_masks import MaskOrigin
 from pointpet.io.pet import PetReading
-from pointpet.io.review import ONLY_METHOD, judged_cases, withdraw_verdict
+from pointpet.io.review import ONLY_METHOD, verdicts_given, withdraw_verdict
 from pointpet.io.stamps import image_sources, read_as
 from pointpet.methods.base import CaseInput, FittedMethod
 from pointpet.pipeline.confidence import Calibration, case_confidence, lesions_with_confidence, load_calibration
@@ -111,7 +111,7 @@ def predict_inputs(
         asked = {"model": _answering(model, record), "units": units, "inputs": scans}
         asked |= {"formats": list(check_formats(formats)), "runtime": runtime}
         claim_folder(out, "prediction", asked, overwrite=overwrite, made_by=program())
-        judged = judged_cases(out)
+        judged = verdicts_given(out)
         task = partial(_predict_case, model=model, out=out, formats=tuple(formats), runtime=runtime)
         rows, failures, fates = {}, [], Counter[_Fate]()
         described = map_tasks(task, given, workers=workers, report=report, describe=lambda one: one[0].case_id)
@@ -124,7 +124,7 @@ def predict_inputs(
         ordered = [rows[case.case_id] for case in cases if case.case_id in rows]
         write_csv(out / "summary.csv", ordered)
         _tell_left_over(out, {case.case_id for case in cases})
-        withdrawn = tuple(sorted(judged - judged_cases(out)))
+        withdrawn = tuple(sorted(case_id for _, case_id in judged - verdicts_given(out)))
     kept, renewed = fates[_Fate.KEPT], fates[_Fate.RENEWED]
     return PredictOutcome(tuple(ordered), tuple(failures), is_phantom_trained(record), kept, renewed, withdrawn)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pointpet.core import Case, Cohort, Fold, OutputError, text_digest
 from pointpet.io.artefacts import read_json, write_json
-from pointpet.io.review import judged_cases, withdraw_verdict
+from pointpet.io.review import verdicts_given, withdraw_verdict
 from pointpet.io.stamps import content_hash, file_stamps, image_sources, mask_sources
 from pointpet.methods.base import Given, Method
 from pointpet.pipeline.annotation_budget import FOLDER as BUDGET_FOLDER
@@ -65,11 +65,11 @@ def forget_stale(study: Path, prepared: PreparedCohort, folds: Sequence[Fold], m
         (study / "study.json").unlink(missing_ok=True)
         shutil.rmtree(study / BUDGET_FOLDER, ignore_errors=True)
         (study / "tables" / BUDGET_TABLE).unlink(missing_ok=True)
-        judged = judged_cases(study)
+        judged = verdicts_given(study)
         for found in stale:
             found.remove(study)
         LOG.warning("%s", _told(known, now, stale))
-        if withdrawn := sorted(judged - judged_cases(study)):
+        if withdrawn := sorted({case_id for _, case_id in judged - verdicts_given(study)}):
             LOG.warning("%s: verdicts in review.csv were of earlier answers, withdrawn", ", ".join(withdrawn))
     write_json(study / RECORD, now)
 

@@ -172,7 +172,7 @@ def beyond_supervision(study: Study) -> list[str]:
 def trust_section(study: Study) -> list[str]:
     """Whether unsure and flagged cases are those that fail."""
     table = study.optional("risk_coverage")
-    shown = table[table["label"] == "all"]
+    shown = pd.DataFrame(table[table["label"] == "all"])
     if shown.empty:
         return []
     rows = [

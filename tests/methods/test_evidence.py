@@ -281,6 +281,17 @@ def test_a_forest_of_other_features_is_refused_by_name(tmp_path):
         read_stored(tmp_path, "proposed")
 
 
+def test_a_forest_that_learned_from_candidates_sought_otherwise_is_refused(tmp_path):
+    fitted = small_method(CandidateSettings(trees=3, least_clicks=1)).fit(small_cohort(4), CONTEXT)
+    fitted.save(tmp_path)
+    assert read_stored(tmp_path, "proposed").forest is not None
+    record = read_json(tmp_path / "model.json")
+    del record["candidates"]["sought"]  # as the versions did that sought plain maxima
+    write_json(tmp_path / "model.json", record)
+    with pytest.raises(ModelError, match="was learned from candidates sought as None, this version seeks them as"):
+        read_stored(tmp_path, "proposed")
+
+
 def test_a_forest_that_needs_the_clicks_of_the_cases_held_out_gives_no_confidence():
     cases = small_cohort(12)
     for least, known in ((6, False), (2, True)):

@@ -38,6 +38,9 @@ BACKGROUND_MM = 18.0
 KEPT = 160
 """The most conspicuous are kept: enough to hold the lesion of nearly every phantom, few enough to describe at once."""
 
+SOUGHT = {"kept": KEPT, "standing_out_mm": STANDING_OUT_MM}
+"""How candidates are sought: a forest that learned from others does not know these."""
+
 SHELLS_MM = {"near": (8.0, 14.0), "around": (16.0, 24.0), "beyond": (26.0, 36.0), "far": (38.0, 50.0)}
 """Inner and outer radius of the shells that a candidate is compared with."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from pointpet.core import ModelError, PointpetError
-from pointpet.image.candidates import FEATURES
+from pointpet.image.candidates import FEATURES, SOUGHT
 from pointpet.io.model_folder import read_model, write_model
 from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.localise.settings import LocaliseSettings
@@ -116,6 +116,13 @@ def _stored_forest(tensors: Mapping[str, NDArray], record: Mapping[str, Any]) ->
             f"was learned from {len(kept['features'])} features of another version, this one has {len(FEATURES)}",
             "Train the model again, or read it with the version that wrote it",
         )
+    if kept.get("sought") != SOUGHT:
+        raise ModelError(
+            "PP-MODEL-FOREST",
+            "the forest of candidates",
+            f"was learned from candidates sought as {kept.get('sought')}, this version seeks them as {SOUGHT}",
+            "Train the model again, or read it with the version that wrote it",
+        )
     arrays = {name.removeprefix(FOREST): array for name, array in tensors.items() if name.startswith(FOREST)}
     classes = len(record["network"]["classes"])
     numbers = [number for _, number in kept.get("learned_from", ())]
@@ -148,7 +155,8 @@ def store(
 
 def _forest_record(fitted: FittedForest, classes: Sequence[str]) -> dict[str, Any]:
     """What model.json says of the forest. `learned_from` is in the order of the columns of its answer."""
-    record = {"settings": asdict(fitted.settings), "features": list(FEATURES), "trees": fitted.forest.trees}
+    columns = {"features": list(FEATURES), "sought": SOUGHT}
+    record = {"settings": asdict(fitted.settings), **columns, "trees": fitted.forest.trees}
     if fitted.forest.unlike_below is not None:
         record["unlike_below"] = fitted.forest.unlike_below
     counts = fitted.forest.learned_from

@@ -17,32 +17,28 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from halves import PHANTOM_SEED, chosen, context_of, given, make_cohort, read_halves, tested
 from pages import markdown, printed, shown_command
 from provenance import machine
 from scipy.stats import spearmanr
 
 from pointpet.core import ActivationMap, Case, Plane, derive_seed, generator
 from pointpet.evaluate.detection import HIT_TOLERANCE_MM, peak_distance_mm
-from pointpet.evaluate.folds import make_folds
 from pointpet.io.artefacts import read_json, write_json, write_text
-from pointpet.io.cohort_csv import read_cohort
 from pointpet.learn.trained import TrainedNetwork
-from pointpet.methods.base import FitContext
 from pointpet.methods.fitted_weak import FittedWeakMethod
-from pointpet.pipeline.case_inputs import VolumeReader, case_input
+from pointpet.pipeline.case_inputs import VolumeReader
 from pointpet.pipeline.config import build_configuration
 from pointpet.pipeline.mapping import map_tasks
-from pointpet.pipeline.phantom import PhantomRequest, write_phantom
-from pointpet.pipeline.prepare import PreparedCase, PreparedCohort, load_prepared, prepare_cohort
+from pointpet.pipeline.prepare import PreparedCase, PreparedCohort
 from pointpet.project import project_mask
 
-PHANTOM_SEED = 4711
 METHOD = "proposed"
 TRAININGS = ("clicks exact", "clicks 5 mm off", "clicks 10 mm off", "trained on default")
 MILLIMETRES = {"clicks 5 mm off": 5.0, "clicks 10 mm off": 10.0}
@@ -76,13 +72,9 @@ def tasks_of(arguments: argparse.Namespace) -> list[Task]:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Make both cohorts, train and test; what an earlier run kept is not measured again."""
-    settings = build_configuration(CONFIGURATION).preparing((METHOD,))
+    configuration = build_configuration(CONFIGURATION)
     for preset in ("hard", "default"):
-        cohort = arguments.work / f"cohort_{preset}"
-        request = PhantomRequest(arguments.patients, PHANTOM_SEED, preset, "nifti")
-        write_phantom(request, cohort, workers=arguments.workers, report=printed("phantom"))
-        prepared = arguments.work / f"prepared_{preset}"
-        prepare_cohort(cohort / "cohort.csv", prepared, settings, workers=arguments.workers, report=printed("prepare"))
+        make_cohort(arguments.work, preset, arguments.patients, configuration, workers=arguments.workers)
     (arguments.work / "rows").mkdir(exist_ok=True)
     for _, _, error in map_tasks(
         measured,
@@ -100,23 +92,16 @@ def measured(task: Task) -> None:
     kept = task.work / "rows" / f"{task.stem}.json"
     if kept.is_file():
         return
-    hard, default = (_cohort(task.work, preset) for preset in ("hard", "default"))
-    halves = make_folds(hard.cohort, n_folds=2, seed=task.seed)
-    source = default if task.training == "trained on default" else hard
-    learned = make_folds(source.cohort, n_folds=2, seed=task.seed)[task.half].train
-    by_id = {prepared.case.case_id: prepared for prepared in source.cases}
-    known = [_moved(by_id[case_id], MILLIMETRES.get(task.training, 0.0)) for case_id in learned]
-    fitted = _fit(known, task, preprocessing=asdict(source.settings))
-    tested = {prepared.case.case_id: prepared for prepared in hard.cases}
-    cases = [_tested(fitted, tested[case_id]) for case_id in halves[task.half].test]
-    seen = [tested[case_id] for case_id in halves[task.half].test] if task.training == TRAININGS[0] else []
+    hard, halves = read_halves(task.work, "hard", task.seed)
+    easy = task.training == "trained on default"
+    source, ways = read_halves(task.work, "default", task.seed) if easy else (hard, halves)
+    off_mm = MILLIMETRES.get(task.training, 0.0)
+    known = [_moved(one, off_mm) for one in chosen(source, ways[task.half].train)]
+    fitted = _fit(known, source, task)
+    others = chosen(hard, halves[task.half].test)
+    cases = [tested(fitted, one) for one in others]
+    seen = others if task.training == TRAININGS[0] else []
     write_json(kept, {"by": machine(), "cases": cases, "maps": _sanity(fitted, seen, task.seed) if seen else []})
-
-
-def _cohort(work: Path, preset: str) -> PreparedCohort:
-    """The prepared cohort, its cases with image and mask."""
-    prepared, manifest = load_prepared(work / f"prepared_{preset}"), read_cohort(work / f"cohort_{preset}/cohort.csv")
-    return replace(prepared, cases=tuple(replace(one, case=manifest[one.case.case_id]) for one in prepared.cases))
 
 
 def _moved(prepared: PreparedCase, off_mm: float) -> PreparedCase:
@@ -129,30 +114,12 @@ def _moved(prepared: PreparedCase, off_mm: float) -> PreparedCase:
     return replace(prepared, case=replace(case, points_mm=case.points_mm + step))
 
 
-def _fit(known: Sequence[PreparedCase], task: Task, *, preprocessing: dict[str, Any]) -> FittedWeakMethod:
-    method, reader = build_configuration(CONFIGURATION).method(METHOD), VolumeReader()
-    training = [case_input(one, method.supervision.training, reader) for one in known]
-    classes = tuple(sorted({one.case.label for one in known if one.case.label}))
-    context = FitContext(
-        seed=derive_seed(task.seed, METHOD, task.half), classes=classes, lesion_free=(), preprocessing=preprocessing
-    )
-    fitted = method.fit(training, context)
+def _fit(known: Sequence[PreparedCase], source: PreparedCohort, task: Task) -> FittedWeakMethod:
+    method = build_configuration(CONFIGURATION).method(METHOD)
+    training = given(known, method.supervision.training)
+    fitted = method.fit(training, context_of(source, METHOD, task.seed, task.half))
     assert isinstance(fitted, FittedWeakMethod)
     return fitted
-
-
-def _tested(fitted: FittedWeakMethod, prepared: PreparedCase) -> dict[str, Any]:
-    """The method's answer for a case beside the truth; it is given image and MIPs alone."""
-    reader = VolumeReader()
-    prediction = fitted.predict(case_input(prepared, frozenset(), reader))
-    truth, mask = reader.mask(prepared).voxels, prediction.mask
-    assert mask is not None
-    overlap = 2 * np.count_nonzero(truth & mask.voxels) / (np.count_nonzero(truth) + np.count_nonzero(mask.voxels))
-    pictures = project_mask(reader.mask(prepared), pixel_mm=prepared.mips.pixel_mm)
-    away = max(peak_distance_mm(activation, pictures[plane]) for plane, activation in prediction.maps.items())
-    label = prepared.case.label
-    right = prediction.predicted == label
-    return {"label": label, "accuracy": float(right), "hit": float(away <= HIT_TOLERANCE_MM), "dice": float(overlap)}
 
 
 def _sanity(fitted: FittedWeakMethod, cases: Sequence[PreparedCase], seed: int) -> list[dict[str, Any]]:

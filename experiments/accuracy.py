@@ -266,7 +266,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--gain-seeds", type=int, nargs="+", default=[0], help="seeds in which cam_alone is run too")
-    # Not that of phantoms on which anything was chosen, nor of those whose failures were looked at (2020, 2026, 4711).
+    # Not that of phantoms on which anything was chosen (4711, 4712), nor of those whose failures were looked at
+    # (2020, 2026).
     parser.add_argument("--phantom-seed", type=int, default=2031)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--config", type=Path, help="YAML configuration")

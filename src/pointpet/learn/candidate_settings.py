@@ -17,7 +17,7 @@ class CandidateSettings:
     """
 
     enabled: bool = option(
-        True, "Weigh the maps by what a forest says of each local maximum of uptake; needs localise.agree"
+        True, "Weigh the maps by what a forest says of each place where uptake stands out; needs localise.agree"
     )
     trees: int = option(300, "Trees of the forest")
     leaf: int = option(2, "Fewest training candidates in a leaf")

@@ -42,7 +42,7 @@ def agreed_maps(
         volume: SUV.
         maps: both planes, (U, Z) in [0, 1], on the world-aligned grid that `project` makes of the volume.
         settings: `uptake_power`.
-        candidates: local maxima of uptake with their weights.
+        candidates: places where uptake stands out, with their weights.
 
     Raises:
         GeometryError: a plane is missing, a map has no world coordinates, or is not on the volume's projection grid.

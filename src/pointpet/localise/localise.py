@@ -60,7 +60,7 @@ def localise(
         settings: thresholds and the outline's name.
         mips: the MIPs the maps were made from; without them the maps are taken as they are.
         probabilities: class name to probability, for the flag of an unsure class; none where unknown.
-        candidates: local maxima of uptake with their weights; they count where the views are made to agree.
+        candidates: places where uptake stands out, with their weights; they count where the views are made to agree.
 
     Raises:
         GeometryError: a plane is missing, or a map has no world coordinates.

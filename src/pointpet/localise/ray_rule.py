@@ -37,7 +37,7 @@ FAR_MM = 180.0
 """No voxel farther from the click belongs to the lesion; the farthest of the 34 tumours is 164 mm."""
 
 RAY_SAMPLES = 24
-"""Samples on the way from click to voxel: at most 7.5 mm apart, the blur of a scanner."""
+"""Samples on the way from click to voxel: at most 7.8 mm apart, the blur of a scanner."""
 
 RAY_GRID_MM = 12.0
 """The maximum along rays varies slowly, so it is computed on this lattice and interpolated."""

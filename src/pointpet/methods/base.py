@@ -53,7 +53,7 @@ class CaseInput:
         mips: MIPs at the prepared pixel size; None for methods that did not ask.
         load_turned: reads the MIPs of the turned patient, further views to learn from; none for ready-made pictures.
         load_volume: reads the SUV volume; None for ready-made pictures.
-        load_candidates: gives the local maxima of uptake; None for ready-made pictures.
+        load_candidates: gives the places where uptake stands out; None for ready-made pictures.
         label: class name, where declared.
         points_mm: (N, 3) world RAS+ mm, where declared; (0, 3) otherwise.
         pixels: plane to (N, 2) fractional (row, column) of the points in `mips`, where declared.

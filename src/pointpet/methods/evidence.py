@@ -31,7 +31,7 @@ class Evidence:
     Args:
         probabilities: class name to probability.
         maps: plane to the predicted class's map, or that of the likeliest class with lesions.
-        candidates: local maxima of uptake, weighted for the predicted class; None where maps stand alone.
+        candidates: places where uptake stands out, weighted for the predicted class; None where maps stand alone.
         lesion_like: 0 to 1, how much the candidate that wins by maps, uptake and forest looks like a lesion to the
             forest; None where maps stand alone.
     """

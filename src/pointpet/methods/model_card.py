@@ -95,8 +95,8 @@ def _forest(record: Mapping[str, Any]) -> str:
         return f"none: {record['no_forest']}" if record.get("no_forest") else "none"
     trees = f"{candidates['trees']} trees" if "trees" in candidates else "a number of trees that is not in the record"
     return (
-        f"{trees} on {len(candidates['features'])} numbers of each local maximum of uptake, learned from the training "
-        "clicks; class and place follow from network and forest together"
+        f"{trees} on {len(candidates['features'])} numbers of each place where uptake stands out, learned from "
+        "the training clicks; class and place follow from network and forest together"
     )
 
 

@@ -59,7 +59,7 @@ class PreparedCase:
         pixel_hash: hash of the image's voxels: the same scan has it under any name.
         facts: how it was acquired, see `acquisition_facts`; empty for ready-made pictures.
         turned_path: file of the MIPs of the turned patient; None where there are none.
-        candidates_path: file of the local maxima of uptake; None or missing for ready-made pictures.
+        candidates_path: file of the places where uptake stands out; None or missing for ready-made pictures.
         has_truth: the manifest gives it a mask, 3D or 2D, also where a prepared folder no longer knows its path.
     """
 
@@ -83,7 +83,7 @@ class PreparedCase:
         return self.candidates_path is not None and self.candidates_path.is_file()
 
     def candidates(self) -> Candidates:
-        """Local maxima of uptake, read from disk."""
+        """Places where uptake stands out, read from disk."""
         assert self.candidates_path is not None
         return read_candidates(self.candidates_path, len(FEATURES))
 

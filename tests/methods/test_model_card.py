@@ -76,7 +76,7 @@ FOREST = {
 
 def test_it_says_whether_a_forest_is_part_of_the_model():
     found = sections(card(cohort=COHORT, candidates=FOREST))
-    assert "| forest of candidates | 40 trees on 2 numbers of each local maximum" in found["Model details"]
+    assert "| forest of candidates | 40 trees on 2 numbers of each place" in found["Model details"]
     learned = "| maxima of uptake the forest learned from | no lesion (512), lung (31), oesophagus (17) |"
     assert learned in found["Training data"]
     assert learned in sections(card(candidates=FOREST))["Training data"]

@@ -47,6 +47,7 @@ CONFIG = "prepare: {pixel_mm: 4.0, turns_deg: []}\n"
 FLAT = 0.10
 OVERHEAD = 0.05
 SCANS = 100_000
+DASK_SETTINGS = Path(__file__).parents[1] / "docs" / "recipes" / "dask.yaml"
 
 
 def command(*arguments: object) -> Cost:
@@ -150,12 +151,14 @@ def timed_case(case: object, *, out: Path) -> tuple[int, float, float]:
 
 
 @contextmanager
-def dask_processes(folder: Path) -> Iterator[tuple[str, list[psutil.Process]]]:
+def dask_processes(folder: Path, settings: Path | None) -> Iterator[tuple[str, list[psutil.Process]]]:
     """A scheduler and two workers, each a process: (scheduler file, all their processes)."""
     file = folder / "scheduler.json"
+    file.unlink(missing_ok=True)
     dask = [sys.executable, "-m", "dask"]
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    quiet = {"env": {**os.environ, "PYTHONPATH": paths}, "cwd": folder, "stderr": subprocess.DEVNULL}
+    told = {"DASK_CONFIG": str(settings)} if settings else {}
+    quiet = {"env": {**os.environ, **told, "PYTHONPATH": paths}, "cwd": folder, "stderr": subprocess.DEVNULL}
     scheduler = subprocess.Popen(
         [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
         **quiet,
@@ -190,15 +193,21 @@ def scheduling(root: Path, size: int) -> tuple[list[str], float]:
     """Rows: what everything around the cases' own work costs, by who schedules; and the largest share of it."""
     cohort = read_cohort(write_small_cohort(root / "cohort", size, distinct=DISTINCT))
     task = partial(timed_case, out=root / "out")
-    rows, most = [], 0.0
-    with dask_processes(root) as (address, processes):
-        for name, workers, others in (("2 processes", 2, []), ("Dask, 2 workers", address, processes)):
-            shutil.rmtree(root / "out", ignore_errors=True)
-            own_s, around_s, counted = around(task, cohort.cases, workers, others)
-            own_ms, around_ms = 1000 * own_s / counted, 1000 * around_s / counted
-            most = max(most, around_s / own_s)
-            rows.append(f"| {name} | {size:,} | {own_ms:.2f} | {around_ms:.2f} | {around_s / own_s:.1%} |")
-            print(rows[-1], file=sys.stderr, flush=True)
+    rows: list[str] = []
+
+    def measure(name: str, workers: Workers, others: list[psutil.Process]) -> float:
+        shutil.rmtree(root / "out", ignore_errors=True)
+        own_s, around_s, counted = around(task, cohort.cases, workers, others)
+        own_ms, around_ms = 1000 * own_s / counted, 1000 * around_s / counted
+        rows.append(f"| {name} | {size:,} | {own_ms:.2f} | {around_ms:.2f} | {around_s / own_s:.1%} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+        return around_s / own_s
+
+    most = measure("2 processes", 2, [])
+    with dask_processes(root, DASK_SETTINGS) as (address, processes):
+        most = max(most, measure("Dask, 2 workers, `docs/recipes/dask.yaml`", address, processes))
+    with dask_processes(root, None) as (address, processes):
+        measure("Dask, 2 workers, its own settings", address, processes)
     return rows, most
 
 
@@ -331,7 +340,7 @@ def measure(part: str, size: list[int], commands: list[str], root: Path) -> tupl
         rows, most = scheduling(root, size[0])
         held = most <= OVERHEAD
         lines = ["| Who | Cases | Own work, ms a case | Around it, ms a case | Share |", "|---|---:|---:|---:|---:|"]
-        lines += [*rows, f"\nLimit {OVERHEAD:.0%}: {'met' if held else 'NOT met'}."]
+        lines += [*rows, f"\nLimit {OVERHEAD:.0%}, of the first two: {'met' if held else 'NOT met'}."]
         lines += ["", "Start of two workers and eight empty tasks, best of three:", ""]
         return [*lines, "| Who | s | s by the clock | Largest process, MB |", "|---|---:|---:|---:|", *started], held
     rows, sentence = whole_scans(root, size[0])

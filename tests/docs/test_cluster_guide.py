@@ -61,3 +61,24 @@ def test_dask_knows_the_options_of_the_recipes():
     assert len(commands) == 4
     for program, words in commands:
         assert {word for word in words if word.startswith("--")} <= known[program]
+
+
+def leaves(settings: dict, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    found = {}
+    for name, value in settings.items():
+        found |= leaves(value, (*path, name)) if isinstance(value, dict) else {(*path, name): value}
+    return found
+
+
+def test_dask_knows_the_settings_of_the_recipe():
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    import distributed
+
+    own = leaves(yaml.safe_load(Path(distributed.__file__).with_name("distributed.yaml").read_text()))
+    ours = leaves(yaml.safe_load((DOCS / "recipes" / "dask.yaml").read_text()))
+    assert {path for path in ours if path not in own} == {
+        ("distributed", "nanny", "pre-spawn-environ", "MALLOC_MMAP_THRESHOLD_")
+    }, "a variable of the C library, which Dask passes on"
+    assert {path for path in ours if own.get(path) == ours[path]} == {
+        path for path in ours if path[-1].endswith("NUM_THREADS")
+    }, "what says what Dask does anyway: a list that is replaced whole"

@@ -37,3 +37,10 @@ def slowly(number: int) -> int:
     """A fifth of a second of work."""
     time.sleep(0.2)
     return number
+
+
+def half_of(number: int) -> int:
+    """Half of an even number."""
+    if number % 2:
+        raise ValueError("odd")
+    return number // 2

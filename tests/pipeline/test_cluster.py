@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pointpet.core import Case, ClusterError, MissingExtraError
-from pointpet.pipeline import cluster
+from pointpet.pipeline import cluster, supply
 from pointpet.pipeline.mapping import map_tasks, silent
 from pointpet.pipeline.predict import predict_inputs
 from pointpet.pipeline.prepare import prepare_cohort
@@ -104,11 +104,29 @@ def test_relative_paths_start_where_the_command_was_given(scheduler, tmp_path, m
 
 
 def test_more_tasks_than_are_told_to_the_scheduler_at_once(scheduler, monkeypatch):
-    monkeypatch.setattr(cluster, "UNDER_WAY", 3)
+    monkeypatch.setattr(supply, "FEWEST", 3)
+    monkeypatch.setattr(supply, "A_WORKER", 1)
     reports = []
     tasks = map_tasks(abs, range(-20, 0), workers=scheduler, report=lambda *told: reports.append(told[:2]))
     assert sorted(result for _, result, _ in tasks) == list(range(1, 21))
     assert reports == [(done, 20) for done in range(21)]
+
+
+def test_short_work_goes_out_together(scheduler, monkeypatch):
+    sent, submit = [], Client.submit
+
+    def counted(client, function, task, batch, *rest, **options):
+        sent.append(len(batch))
+        return submit(client, function, task, batch, *rest, **options)
+
+    monkeypatch.setattr(Client, "submit", counted)
+    found = {item: (result, error) for item, result, error in map_tasks(deeds.half_of, range(400), workers=scheduler)}
+    assert {item: result for item, (result, error) in found.items() if error is None} == {
+        number: number // 2 for number in range(0, 400, 2)
+    }
+    assert {found[number][1].code for number in range(1, 400, 2)} == {"PP-INTERNAL"}
+    assert sum(sent) == 400
+    assert len(sent) < 150
 
 
 def test_a_worker_of_another_version_is_refused(scheduler, monkeypatch):
@@ -198,6 +216,11 @@ def test_lost_workers_and_a_lost_scheduler(tmp_path):
         assert "died 2 times over this task" in str(error)
         found = {item: (result, error) for item, result, error in map_tasks(deeds.die_at, [1, 2], workers=file)}
         assert found == {1: (2, None), 2: (4, None)}
+        time.sleep(SETTLED_S)
+        numbers = [*range(1, 100), -1, *range(100, 200)]
+        found = {item: (result, error) for item, result, error in map_tasks(deeds.die_at, numbers, workers=file)}
+        assert found.pop(-1)[1].code == "PP-WORKER-LOST"
+        assert found == {number: (2 * number, None) for number in range(1, 200)}, "those handed out with it as well"
         tasks = map_tasks(deeds.slowly, range(500), workers=file)
         next(tasks)
         process.send_signal(signal.SIGKILL)

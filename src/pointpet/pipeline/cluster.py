@@ -6,11 +6,13 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pointpet._version import __version__
 from pointpet.core import ClusterError, MissingExtraError, PointpetError
 from pointpet.pipeline.processes import Item, Outcome, worker_lost
+from pointpet.pipeline.supply import Supply
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -31,10 +34,6 @@ ANSWER_S = 30.0
 """Seconds that one who listens there may take to answer: on a busy machine both sides wait for their turn. Dask itself
 would wait for ever, and something else may listen there."""
 
-UNDER_WAY = 1000
-"""Tasks that the scheduler knows of at a time: enough for some hundred workers, and its memory does not grow with
-the number of cases."""
-
 _ONE_AT_A_TIME = threading.Lock()
 """In a worker with several threads: random numbers, numbers of threads and the working directory are the process's."""
 
@@ -42,10 +41,11 @@ _ONE_AT_A_TIME = threading.Lock()
 def run_on_cluster(
     task: Callable[[Item], Outcome], items: Sequence[Item], address: str
 ) -> Iterator[tuple[Item, Any, PointpetError | None]]:
-    """Yield (item, result, error) as the tasks end on the workers of the scheduler at `address`.
+    """Yield (item, result, error) as the items are done on the workers of the scheduler at `address`.
 
-    A task whose worker is lost goes to another one, as often as the scheduler's `allowed-failures` says. Dask counts
-    that for every task the worker held, so that one which met the same killer each time is given up with it.
+    Short work goes out several items at once. What was under way on a worker that is lost goes to another one, as often
+    as the scheduler's `allowed-failures` says, then item by item, as often again. Dask counts that for everything that
+    the worker held, so that an item which met the same killer each time is given up with it.
 
     Raises:
         ClusterError: nobody answers at the address, the scheduler is lost on the way, or a worker is unfit.
@@ -53,23 +53,30 @@ def run_on_cluster(
     """
     as_completed = _library().as_completed
     with _quiet_library(), _connect(address) as client:
-        if not client.nthreads():
+        workers = sum(client.nthreads().values())  # pyright: ignore[reportAttributeAccessIssue] -- not asynchronous
+        if not workers:
             LOG.warning("the scheduler has no worker yet; waiting for one")
-        todo, running, here = iter(items), {}, Path.cwd()
+        supply, running, here = Supply(items, workers), {}, Path.cwd()
 
-        def start(count: int) -> list[Future]:
-            futures = []
-            for item in islice(todo, count):
-                future = client.submit(_on_worker, task, item, here, __version__, pure=False)
-                running[future.key] = item
-                futures.append(future)
-            return futures
+        def start(batch: Sequence[Item]) -> Future:
+            future = client.submit(_on_worker, task, batch, here, __version__, pure=False)
+            running[future.key] = batch
+            return future
 
-        under_way = as_completed(start(UNDER_WAY), loop=client.loop)
+        under_way = as_completed([start(batch) for batch in supply.batches()], loop=client.loop)
         for future in under_way:
-            item = running.pop(future.key)
-            under_way.update(start(1))
-            yield (item, *_outcome(future))
+            batch, done = running.pop(future.key), _done(future)
+            if done is None:
+                supply.lost()
+                alone = [] if len(batch) == 1 else [[item] for item in batch]
+                under_way.update([start(one) for one in (*alone, *supply.batches())])
+                if not alone:
+                    yield batch[0], None, _lost(future)
+                continue
+            supply.returned(len(batch), done.seconds, done.worker)
+            under_way.update([start(more) for more in supply.batches()])
+            for item, outcome in zip(batch, done.outcomes, strict=True):
+                yield (item, *outcome)
 
 
 def _library() -> ModuleType:
@@ -136,8 +143,17 @@ def _quiet_library() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _on_worker(task: Callable[[Item], Outcome], item: Item, folder: Path, version: str) -> Outcome:
-    """Runs on the worker: the task, in the caller's working directory, where relative paths start."""
+@dataclass(frozen=True)
+class _Done:
+    """What a worker gives back: outcomes in the items' order, its name, and how many seconds it took."""
+
+    outcomes: list[Outcome]
+    worker: str
+    seconds: float
+
+
+def _on_worker(task: Callable[[Item], Outcome], batch: Sequence[Item], folder: Path, version: str) -> _Done:
+    """Runs on the worker: the task on each item, in the caller's working directory, where relative paths start."""
     if version != __version__:
         raise ClusterError(
             "PP-CLUSTER-VERSION",
@@ -146,7 +162,9 @@ def _on_worker(task: Callable[[Item], Outcome], item: Item, folder: Path, versio
             "Install the same version on all machines",
         )
     with _ONE_AT_A_TIME, _inside(folder):
-        return task(item)
+        started = time.monotonic()
+        outcomes = [task(item) for item in batch]
+        return _Done(outcomes, f"{socket.gethostname()} {os.getpid()}", time.monotonic() - started)
 
 
 @contextmanager
@@ -168,11 +186,17 @@ def _inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _outcome(future: Future) -> Outcome:
-    """What a task that ended gave.
+def _lost(future: Future) -> PointpetError:
+    """Its workers died over this."""
+    killed = future.exception()
+    return worker_lost(killed.allowed_failures + 1)  # type: ignore[union-attr]
+
+
+def _done(future: Future) -> _Done | None:
+    """What a batch that ended gave; None where its workers died over it.
 
     Raises:
-        ClusterError: it ended for a reason that would meet every other task too.
+        ClusterError: it ended for a reason that would meet every other one too.
     """
     from distributed import KilledWorker
 
@@ -184,7 +208,7 @@ def _outcome(future: Future) -> Outcome:
     except Exception as found:  # noqa: BLE001 - whatever it is, it becomes one of the errors below
         error = found
     if isinstance(error, KilledWorker):
-        return None, worker_lost(error.allowed_failures + 1)
+        return None
     if isinstance(error, ClusterError) or (error is not None and os.environ.get("POINTPET_TRACEBACK")):
         raise error
     if error is not None and "deserializ" in str(error):  # Dask's word for a task that a worker cannot load

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from pointpet.learn import TrainingSettings
-from pointpet.learn.augment import augmented
+from pointpet.learn.augment import augmented, bent
 
-STILL = {"flip": False, "shift_mm": 0.0, "scale": 0.0, "intensity": 0.0, "noise": 0.0}
+STILL = {"flip": False, "shift_mm": 0.0, "scale": 0.0, "intensity": 0.0, "gamma": 0.0, "noise": 0.0}
 
 
 def batch(count: int = 32) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -101,3 +101,29 @@ def test_filling_points_stay_filling() -> None:
     )
     assert torch.isnan(moved[:, 1]).all()
     assert torch.isfinite(moved[:, 0]).all()
+
+
+def test_a_bent_curve_of_grey_keeps_the_bodys_level_and_the_order_of_uptake() -> None:
+    settings = TrainingSettings(suv_ceiling=10.0, gamma=0.25)
+    suv = torch.tensor([0.0, 0.4, 1.2, 2.4, 4.8]).expand(64, 1, 1, 5)
+    result = 10 * bent(suv / 10, settings, np.random.default_rng(2))[:, 0, 0]
+    torch.testing.assert_close(result[:, [0, 2]], torch.tensor([0.0, 1.2]).expand(64, 2))
+    assert (result.diff(dim=1) > 0).all()
+    # 2 and 4 times the body's level are raised to one power, whose logarithm has the deviation asked for.
+    powers = torch.log(result[:, 3] / 1.2) / np.log(2)
+    torch.testing.assert_close(torch.log(result[:, 4] / 1.2) / np.log(4), powers)
+    assert 0.2 < powers.log().std() < 0.3
+    assert abs(powers.log().mean()) < 0.1
+
+
+def test_without_it_nothing_is_drawn() -> None:
+    random, untouched = np.random.default_rng(2), np.random.default_rng(2)
+    images = torch.rand(3, 1, 4, 4)
+    assert bent(images, TrainingSettings(), random) is images
+    assert random.random() == untouched.random()
+
+
+def test_a_batch_is_bent() -> None:
+    plain, _ = run()
+    result, _ = run(gamma=0.25)
+    assert (result - plain).abs().max() > 0.05

@@ -1,12 +1,13 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from pointpet.core import ConfigError, Faults
 from pointpet.learn import TrainingSettings
+from pointpet.learn.settings import PICTURES_PRESET
 
 
 def test_every_setting_says_what_it_means() -> None:
@@ -104,4 +105,22 @@ def test_controls_bring_their_own_defaults_and_no_more() -> None:
     given = TrainingSettings(cam_stride=8).for_cohort(("control",))
     assert (given.cam_stride, given.input_mm) == (8, 8.0)
     as_it_stands = TrainingSettings(controls_preset=False)
-    assert as_it_stands.for_cohort(("control",)) == as_it_stands
+    assert as_it_stands.for_cohort(("control",), pictures=True) == as_it_stands
+
+
+def test_ready_made_pictures_of_controls_bring_more_and_pictures_alone_nothing() -> None:
+    default = TrainingSettings()
+    volumes, pictures = default.for_cohort(("control",)), default.for_cohort(("control",), pictures=True)
+    assert (volumes.suv_ceiling, volumes.gamma) == (default.suv_ceiling, 0.0)
+    assert {name: getattr(pictures, name) for name in PICTURES_PRESET} == PICTURES_PRESET
+    assert replace(pictures, **{name: getattr(default, name) for name in PICTURES_PRESET}) == volumes
+    assert default.for_cohort((), pictures=True) == default
+    assert TrainingSettings(suv_ceiling=20.0).for_cohort(("control",), pictures=True).suv_ceiling == 20.0
+
+
+def test_greys_are_bent_late_and_no_other_setting_follows_the_epoch() -> None:
+    bending = TrainingSettings(epochs=100, gamma=0.2)
+    assert [bending.in_epoch(epoch).gamma for epoch in (0, 40, 45, 50, 99)] == pytest.approx([0, 0, 0.1, 0.2, 0.2])
+    assert replace(bending.in_epoch(45), gamma=0.2) == bending
+    for plain in (TrainingSettings(epochs=100), TrainingSettings(gamma=0.2)):
+        assert plain.in_epoch(0) is plain

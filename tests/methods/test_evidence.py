@@ -17,6 +17,7 @@ from pointpet.learn.candidate_settings import CandidateSettings
 from pointpet.learn.network import ViewNetworks
 from pointpet.learn.onnx_export import onnx_graph
 from pointpet.learn.onnx_network import OnnxNetwork
+from pointpet.learn.settings import PICTURES_PRESET
 from pointpet.localise.agreement import agreed_maps
 from pointpet.localise.candidates import LEAST, WeightedCandidates
 from pointpet.localise.settings import LocaliseSettings
@@ -301,6 +302,16 @@ def test_a_forest_that_needs_the_clicks_of_the_cases_held_out_gives_no_confidenc
         assert method.held_out(cases, CONTEXT)
         assert (method.blinded(fitted, cases, CONTEXT) is not None) == known
         assert (calibrate(method, fitted, cases, CONTEXT) is not None) == known
+
+
+def test_only_ready_made_pictures_have_their_grey_bent():
+    method, of_controls = small_method(CandidateSettings(enabled=False)), replace(CONTEXT, lesion_free=("lung",))
+    volumes = small_cohort(4)
+    pictures = [replace(case, mips=replace(case.mips, origin_mm=None)) for case in volumes]
+    found = [
+        method.fit(cases, of_controls).network.settings for cases in (volumes, pictures, pictures[:3] + volumes[3:])
+    ]
+    assert [settings.gamma for settings in found] == [0.0, PICTURES_PRESET["gamma"], 0.0]
 
 
 CONTEXT = FitContext(seed=0, classes=("lung", "oesophagus"))

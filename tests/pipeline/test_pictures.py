@@ -15,6 +15,7 @@ from pointpet.image.picture_body import BODY_LEVEL_SUV
 from pointpet.io.artefacts import read_json
 from pointpet.io.cohort_csv import write_cohort, write_points
 from pointpet.io.mip_pictures import write_picture
+from pointpet.learn.settings import PICTURES_PRESET
 from pointpet.pipeline.annotate import AnnotationSession, Click
 from pointpet.pipeline.check import check_cohort
 from pointpet.pipeline.config import build_configuration
@@ -188,6 +189,12 @@ def test_a_lesion_free_class_lets_many_lesions_be_drawn(study):
     assert record["localise"]["max_lesions"] > 1
     assert record["lesion_free"] == ["control"]
     assert record["pixel_correction"] == 1.0
+
+
+def test_pictures_of_controls_and_disease_are_trained_on_bent_greys(study):
+    for method in ("proposed", "cam_alone"):
+        settings = read_json(model_folder(study, method, 0) / "model.json")["network"]["settings"]
+        assert {name: settings[name] for name in PICTURES_PRESET} == PICTURES_PRESET
 
 
 def test_predict_answers_pictures_in_two_dimensions(study, coronal, tmp_path):

@@ -133,11 +133,33 @@ def test_settings_of_another_version_leave_the_words_out(trained):
     assert "training" not in model_facts(study)
 
 
+def test_the_look_at_the_mirror_image_is_told_of_those_that_take_it(trained):
+    assert "mirror image" not in model_facts(trained())["ensembling"]
+    of_controls = model_facts(trained(lesion_free=("control",)))["ensembling"]
+    assert of_controls.endswith(
+        "Proposed and CAMs alone look at each coronal view and at its mirror image, whose scores and maps are averaged."
+    ), "CAMs & FCN have cells of their own, without the preset; the U-Net knows no controls"
+    asked = {"training": {"mirror": True}, "unet": {"dimensions": 3}, "networks": {"proposed": 1, "unet": 1}}
+    assert model_facts(trained(**asked))["ensembling"].count("Proposed looks at each coronal view") == 1
+    flat = model_facts(trained(**asked | {"unet": {"dimensions": 2}}))["ensembling"]
+    assert "Proposed and U-Net look at each coronal view" in flat
+
+
+def test_ready_made_pictures_of_controls_are_said_to_have_had_their_grey_bent(trained, template):
+    pictures = {"pictures": template.record["cohort"]["cases"]}
+    words = model_facts(trained(cohort=pictures, lesion_free=("control",)))["training"]
+    assert "intensity, curve of grey and lesions transplanted" in sentence_on(words, "Proposed")
+    assert "curve of grey" not in model_facts(trained(lesion_free=("control",)))["training"]
+    assert "curve of grey" not in model_facts(trained(cohort=pictures))["training"]
+
+
+@pytest.mark.parametrize("pictures", [True, False])
 @pytest.mark.parametrize("lesion_free", [(), ("control",)])
-def test_settings_are_those_that_the_methods_themselves_take(trained, lesion_free):
-    found = view_settings(trained(lesion_free=lesion_free))
+def test_settings_are_those_that_the_methods_themselves_take(trained, template, lesion_free, pictures):
+    cohort = {"pictures": template.record["cohort"]["cases"] if pictures else 0}
+    found = view_settings(trained(lesion_free=lesion_free, cohort=cohort))
     configuration = Configuration()
     built = {name: configuration.method(name) for name in ("proposed", "cam_alone", "cam_fcn")}
     assert {name: found[name] for name in built} == {
-        name: method.training.for_cohort(lesion_free) for name, method in built.items()
+        name: method.training.for_cohort(lesion_free, pictures=pictures) for name, method in built.items()
     }

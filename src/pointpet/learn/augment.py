@@ -1,4 +1,4 @@
-"""Augmentation of a batch: mirror, shift, scale, intensity, noise; the points move with the pictures.
+"""Augmentation of a batch: mirror, shift, scale, curve of grey, intensity, noise; the points move with the pictures.
 
 Mirroring swaps left and right, which is legitimate for a coronal view; a sagittal one has a front.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pointpet.image.picture_body import BODY_LEVEL_SUV
 from pointpet.learn.backend import functional, torch
 from pointpet.learn.network import cells_exist
 from pointpet.learn.settings import TrainingSettings
@@ -25,7 +26,7 @@ def augmented(
 
     Args:
         images, sizes, points, coronal: as in `Batch`.
-        settings: its `input_mm`, `flip`, `shift_mm`, `scale`, `intensity` and `noise`.
+        settings: its `input_mm`, `suv_ceiling`, `flip`, `shift_mm`, `scale`, `gamma`, `intensity` and `noise`.
         random: where every choice comes from.
 
     A view one of whose points would leave it keeps its place and size (mirroring never moves a point out).
@@ -40,11 +41,23 @@ def augmented(
     left = ((moved < -0.5) | (moved > limits)).any(2).any(1)
     shifts = shifts.masked_fill(left[:, None], 0.0)
     scales = scales.masked_fill(left, 1.0)
-    result = _resample(images, sizes, flips, shifts, scales) * gains[:, None, None, None]
+    result = _resample(bent(images, settings, random), sizes, flips, shifts, scales) * gains[:, None, None, None]
     if settings.noise > 0:
         noise = torch.from_numpy(random.standard_normal(tuple(images.shape), np.float32))
         result = result * (1 + settings.noise * noise)
     return result.clamp(0, 1), _move(points, sizes, flips, shifts, scales)
+
+
+def bent(images: torch.Tensor, settings: TrainingSettings, random: np.random.Generator) -> torch.Tensor:
+    """Images (B, 1, H, W) whose SUV, as multiples of the body's level, are each raised to a power of their own.
+
+    0 and the body's level stay where they are. Without `settings.gamma` nothing is drawn from `random`.
+    """
+    if settings.gamma == 0:
+        return images
+    powers = torch.from_numpy(np.exp(random.normal(0, settings.gamma, len(images)))).float()
+    level = BODY_LEVEL_SUV / settings.suv_ceiling
+    return level * (images / level) ** powers[:, None, None, None]
 
 
 def _move(

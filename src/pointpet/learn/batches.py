@@ -164,7 +164,7 @@ class TrainingBatches:
         transplants: Transplants = NOTHING,
     ) -> None:
         self._views = views
-        self._settings = settings
+        self._settings = settings.in_epoch(epoch)
         self._transplants = transplants
         self._seed = seed
         self._epoch = epoch

@@ -16,6 +16,14 @@ CONTROLS_PRESET = {"input_mm": 8.0, "cam_stride": 2, "pooled_share": 0.1, "mirro
 """What suits disease against controls: many small lesions, so smaller cells, a score that few cells can carry, maps
 that two looks agree on, since every peak of theirs may be drawn, and lesions in more places than were clicked."""
 
+PICTURES_PRESET = {"suv_ceiling": 10.0, "gamma": 0.25}
+"""What suits such a cohort of ready-made pictures besides: nobody knows their scales of grey. They saturate anywhere,
+so that what lies over the uptake of most lesions tells little, and their curves of grey may be bent."""
+
+BENT_OVER = (0.4, 0.5)
+"""Shares of the epochs between which `gamma` rises from 0: with bent greys from the first epoch on, a network took
+twice as long to tell the classes apart on phantoms, or never came to it."""
+
 RIVALS = ("auto", "own", "controls")
 """What the peak inside is held above by the margin reading; see `TrainingSettings.rivals`."""
 
@@ -86,7 +94,9 @@ class TrainingSettings:
         True,
         "Where a class is free of lesions, take "
         + ", ".join(f"{name} {str(value).lower()}" for name, value in CONTROLS_PRESET.items())
-        + " for those of them that are left at their default; false: every setting as it stands",
+        + " for those of them that are left at their default, and, where all scans are ready-made pictures, "
+        + ", ".join(f"{name} {value}" for name, value in PICTURES_PRESET.items())
+        + "; false: every setting as it stands",
     )
     rivals: str = option(
         "auto",
@@ -111,6 +121,12 @@ class TrainingSettings:
     shift_mm: float = option(24.0, "Augmentation: shift by up to this much along each axis, mm")
     scale: float = option(0.1, "Augmentation: scale by up to this share either way")
     intensity: float = option(0.15, "Augmentation: multiply SUV by up to this share either way")
+    gamma: float = option(
+        0.0,
+        "Augmentation: bend the curve of grey; standard deviation of the logarithm of the power to which SUV, as "
+        "multiples of the body's level, are raised. Rises from 0 between "
+        f"{BENT_OVER[0]:.0%} and {BENT_OVER[1]:.0%} of the epochs",
+    )
     transplant: float = option(
         0.0, "Augmentation: share of the views of a class without lesions that show another patient's clicked lesion"
     )
@@ -143,16 +159,18 @@ class TrainingSettings:
         """True where a distance loss takes part in training."""
         return self.distance != "none" and self.distance_weight > 0
 
-    def for_cohort(self, lesion_free: Sequence[str]) -> TrainingSettings:
+    def for_cohort(self, lesion_free: Sequence[str], *, pictures: bool = False) -> TrainingSettings:
         """The settings that a cohort gets, see `controls_preset`.
 
         Args:
             lesion_free: the cohort's classes without lesions.
+            pictures: all its scans are ready-made pictures.
         """
         if not lesion_free or not self.controls_preset or self.context_stride:
             return self
+        preset = CONTROLS_PRESET | PICTURES_PRESET if pictures else CONTROLS_PRESET
         defaults = {item.name: item.default for item in fields(self)}
-        left = {name: value for name, value in CONTROLS_PRESET.items() if getattr(self, name) == defaults[name]}
+        left = {name: value for name, value in preset.items() if getattr(self, name) == defaults[name]}
         return replace(self, **left)
 
     def with_epochs_for(self, views: int) -> TrainingSettings:
@@ -162,6 +180,14 @@ class TrainingSettings:
         steps = math.ceil(views / self.batch_size)
         fewest, most = AUTOMATIC_EPOCHS
         return replace(self, epochs=min(max(math.ceil(AUTOMATIC_STEPS / steps), fewest), most))
+
+    def in_epoch(self, epoch: int) -> TrainingSettings:
+        """The settings that hold in an epoch (from 0): `gamma` rises over `BENT_OVER`, where `epochs` are settled."""
+        if self.gamma == 0 or self.epochs == 0:
+            return self
+        first, last = BENT_OVER
+        risen = (epoch / self.epochs - first) / (last - first)
+        return replace(self, gamma=self.gamma * min(max(risen, 0.0), 1.0))
 
     def as_record(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""
@@ -231,6 +257,7 @@ _RULES: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("shift_mm", "at least 0", _not_negative),
     ("scale", "at least 0 and under 1", _share),
     ("intensity", "at least 0 and under 1", _share),
+    ("gamma", "at least 0 and under 1", _share),
     ("transplant", "at least 0 and under 1", _share),
     ("noise", "at least 0 and under 1", _share),
     ("validation_share", "at least 0 and at most 0.5", lambda value: _share(value) and value <= 0.5),

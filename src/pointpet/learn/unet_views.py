@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointpet.core import Mask, MipPair, Plane, TurnedMips, generator, to_picture
-from pointpet.learn.augment import augmented
+from pointpet.learn.augment import augmented, bent
 from pointpet.learn.backend import torch
 from pointpet.learn.batches import batches_of, shuffled
 from pointpet.learn.example import Example
@@ -153,7 +153,7 @@ class MaskedBatches:
 
     def __init__(self, views: Sequence[MaskedView], settings: TrainingSettings, *, seed: int, epoch: int) -> None:
         self._views = views
-        self._settings = settings
+        self._settings = settings.in_epoch(epoch)
         self._seed = seed
         self._epoch = epoch
 
@@ -170,10 +170,10 @@ class MaskedBatches:
 def _augmented(
     batch: MaskedBatch, coronal: torch.Tensor, settings: TrainingSettings, random: np.random.Generator
 ) -> MaskedBatch:
-    """Picture and target moved together; intensity and noise on the picture alone."""
-    still = replace(settings, intensity=0.0, noise=0.0)
+    """Picture and target moved together; curve of grey, intensity and noise on the picture alone."""
+    still = replace(settings, gamma=0.0, intensity=0.0, noise=0.0)
     both, _ = augmented(
-        torch.cat([batch.images, batch.targets], dim=1),
+        torch.cat([bent(batch.images, settings, random), batch.targets], dim=1),
         batch.sizes,
         _corners(batch.targets),
         coronal,

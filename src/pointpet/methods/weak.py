@@ -37,6 +37,11 @@ def fit_record(training: Sequence[CaseInput], context: FitContext) -> dict[str, 
     return {**context.record, CORRECTION: pixel_correction(shares)}
 
 
+def _are_pictures(training: Sequence[CaseInput]) -> bool:
+    """True where every case has ready-made pictures alone."""
+    return all(require_mips(case).origin_mm is None for case in training)
+
+
 class WeakMethod:
     """Classification with activation maps; with points, the distance loss pulls each map to the lesion.
 
@@ -73,7 +78,7 @@ class WeakMethod:
         examples = [self._example(case, case.label, record[CORRECTION]) for case in training if case.label]
         network = train(
             examples,
-            self.training.for_cohort(context.lesion_free),
+            self.training.for_cohort(context.lesion_free, pictures=_are_pictures(training)),
             seed=context.seed,
             classes=context.classes,
             lesion_free=context.lesion_free,

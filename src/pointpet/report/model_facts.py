@@ -12,6 +12,7 @@ from pointpet.localise.candidates import LEAST, MAP_FLOOR
 from pointpet.report.headline import is_flat
 from pointpet.report.study_folder import Study
 from pointpet.report.trained_as import (
+    mirror_sentence,
     outcome_networks,
     section,
     selection_sentences,
@@ -115,7 +116,7 @@ def model_facts(study: Study) -> dict[str, str]:
         "initialisation": f"Random from the seed ({study.record['seed']}); nothing was pre-trained.",
         "training": training_sentences(study),
         "selection": selection_sentences(study) + of_forest,
-        "ensembling": _ensembling(study, forest),
+        "ensembling": f"{_ensembling(study, forest)} {mirror_sentence(study)}".rstrip(),
         "segmentation": "Automatic, by each method from the scan alone, unless its test input says otherwise.",
         "explainability": _explained(forest) if {"proposed", "cam_alone"} & names else "",
     }

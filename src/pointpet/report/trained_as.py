@@ -36,12 +36,12 @@ def view_settings(study: Study) -> dict[str, TrainingSettings]:
     common = _read(study, "training", TrainingSettings)
     if common is None:
         return {}
-    free = study.record.get("lesion_free", [])
-    found = {"proposed": common.for_cohort(free)}
+    free, pictures = study.record.get("lesion_free", []), is_flat(study)
+    found = {"proposed": common.for_cohort(free, pictures=pictures)}
     if (cam := _read(study, "cam_alone", CamSettings)) is not None:
-        found["cam_alone"] = cam.training(common).for_cohort(free)
+        found["cam_alone"] = cam.training(common).for_cohort(free, pictures=pictures)
     if (fcn := _read(study, "cam_fcn", FcnSettings)) is not None:
-        found["cam_fcn"] = fcn.training(common).for_cohort(free)
+        found["cam_fcn"] = fcn.training(common).for_cohort(free, pictures=pictures)
     if (unet := unet_settings(study)) is not None:
         found["unet"] = unet.training(common)
     return {method["name"]: found[method["name"]] for method in trained(study) if method["name"] in found}
@@ -84,6 +84,18 @@ def selection_sentences(study: Study) -> str:
     return " ".join(sentences)
 
 
+def mirror_sentence(study: Study) -> str:
+    """Which methods average a coronal view and its mirror image; empty where none does."""
+    looking = [name for name, settings in view_settings(study).items() if settings.mirror]
+    names = [method_title(name) for name in looking if not _in_patches(study, name)]
+    if not names:
+        return ""
+    return (
+        f"{listing(names)} {'looks' if len(names) == 1 else 'look'} at each coronal view and at its mirror image, "
+        "whose scores and maps are averaged."
+    )
+
+
 def _read(study: Study, name: str, kind: type[_Settings]) -> _Settings | None:
     on_record, wanted = section(study, name), [item.name for item in fields(kind)]
     if not set(on_record) >= set(wanted):
@@ -102,8 +114,7 @@ def _has_choice(settings: TrainingSettings) -> bool:
 
 
 def _schedule(study: Study, name: str, settings: TrainingSettings) -> str:
-    unet = unet_settings(study) if name == "unet" else None
-    in_patches = unet is not None and unet.dimensions == 3
+    in_patches = _in_patches(study, name)
     augmentation = _augmentation(
         settings,
         in_patches=in_patches,
@@ -115,6 +126,12 @@ def _schedule(study: Study, name: str, settings: TrainingSettings) -> str:
         f"AdamW with a one-cycle learning rate up to {settings.learning_rate:g}, batches of {settings.batch_size} "
         f"{'patches' if in_patches else 'views'}, {_epochs(study, name, settings)}; {augmentation}"
     )
+
+
+def _in_patches(study: Study, name: str) -> bool:
+    """Whether a method sees patches of the volume, not views."""
+    unet = unet_settings(study) if name == "unet" else None
+    return unet is not None and unet.dimensions == 3
 
 
 def _epochs(study: Study, name: str, settings: TrainingSettings) -> str:
@@ -138,6 +155,7 @@ def _augmentation(settings: TrainingSettings, *, in_patches: bool, turned: bool,
         "shift": settings.shift_mm > 0 and not in_patches,
         "scale": settings.scale > 0 and not in_patches,
         "intensity": settings.intensity > 0,
+        "curve of grey": settings.gamma > 0 and not in_patches,
         "noise": settings.noise > 0 and not in_patches,
         "lesions transplanted into controls": transplants,
     }

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pages import markdown
 from PIL import Image
 from provenance import VERSION, machine
 from scipy import ndimage
@@ -78,7 +79,7 @@ KINDS = (*GREY, *CUTS, MIRRORED)
 
 
 def changed(picture: NDArray, kind: str, random: np.random.Generator, *, inverted: bool) -> NDArray:
-    """A grey picture (H, W) of 8 bits, or its mask, looked at in another way; grey values stay those of a mask."""
+    """A grey picture (H, W) of 8 bits, or its mask, seen in another way; a change of grey leaves a mask alone."""
     if kind == MIRRORED:
         return picture[:, ::-1]
     if kind in CUTS:
@@ -113,12 +114,14 @@ def measured(study: Path, case: Case, fold: int, kind: str, folder: Path) -> dic
     prediction = fitted.predict(CaseInput(case.case_id, case.case_id, mips=mips))
     pictures: dict[Plane, NDArray] = {plane: from_picture(mask) for plane, mask in truth.items()}
     measures = measure_case(prediction, None, pictures, lesion_free=not sick, pixel_mm=mips.pixel_mm)
-    kept = {"fold": fold, "sick": sick, "called": prediction.predicted == case.label}
-    if sick:
-        kept["probability"] = prediction.probabilities[str(case.label)]
-    else:
-        kept["probability"] = 1 - prediction.probabilities[str(case.label)]
-    return kept | {name: measures[name] for name in ("hit", "dice", "fp_cm2")}
+    of_own_class = prediction.probabilities[str(case.label)]
+    return {
+        "fold": fold,
+        "sick": sick,
+        "called": prediction.predicted == case.label,
+        "probability": of_own_class if sick else 1 - of_own_class,
+        **{name: measures[name] for name in ("hit", "dice", "fp_cm2")},
+    }
 
 
 def summary(kind: str, cases: pd.DataFrame) -> dict[str, Any]:
@@ -153,8 +156,6 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
     arguments = parser.parse_args()
-    from pages import markdown
-
     known = read_json(arguments.study / "study.json")
     by = machine()
     lines = [

@@ -115,7 +115,7 @@ def training_rate(configuration: Configuration) -> tuple[float, int]:
         points = {Plane.CORONAL: np.array([[200.0, 100.0]])} if label == "cancer" else {}
         pair = MipPair(picture.T[::-1, ::-1], None, PIXEL_MM)
         examples.append(Example(f"C{index}", f"C{index}", pair, label, points))
-    settings = configuration.training.for_cohort(("control",))
+    settings = configuration.training.for_cohort(("control",), pictures=True)
     epochs = settings.with_epochs_for(round(CASES * 0.8 * (1 - settings.validation_share))).epochs
     seconds = []
     for passes in (1, 4):
@@ -135,7 +135,7 @@ def training_rate(configuration: Configuration) -> tuple[float, int]:
 def rate_lines(configuration: Configuration) -> list[str]:
     """The extrapolation in words."""
     rate, epochs = training_rate(configuration)
-    input_mm = configuration.training.for_cohort(("control",)).input_mm
+    input_mm = configuration.training.for_cohort(("control",), pictures=True).input_mm
     images = round(CASES * 0.8) * epochs
     minutes = images / rate * len(METHODS) * 5 / 2 / 60
     return [

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pages import markdown
 from PIL import Image
-from provenance import VERSION, machine
+from provenance import machine
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
@@ -159,7 +159,7 @@ def main() -> None:
     known = read_json(arguments.study / "study.json")
     by = machine()
     lines = [
-        f"{VERSION}; models of {known['pointpet_code']}; {by}.",
+        f"Models of code {known['pointpet_code']}; {by}.",
         "",
         markdown(table(arguments.study, arguments.cohort, arguments.kinds)),
         "",

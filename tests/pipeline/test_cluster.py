@@ -230,21 +230,42 @@ def test_lost_workers_and_a_lost_scheduler(tmp_path):
         assert time.monotonic() - started < 60
 
 
+@contextmanager
+def worker(folder: Path, address: str, *, after_s: float = 0.0) -> Iterator[subprocess.Popen]:
+    """A worker that nobody starts again."""
+    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
+    process = subprocess.Popen(
+        ["sh", "-c", f'sleep {after_s}; exec "$@"', "sh", str(DASK), "worker", address, *options],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])},
+    )
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
 @pytest.mark.slow
 def test_work_waits_for_the_first_worker(tmp_path, caplog):
     with scheduler_and_workers(tmp_path, 0) as (address, _):
         tasks = map_tasks(abs, [-1, -2], workers=address)
-        join = [str(DASK), "worker", address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
-        late = subprocess.Popen(
-            ["sh", "-c", 'sleep 2; exec "$@"', "sh", *join],
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-        try:
+        with worker(tmp_path, address, after_s=2):
             assert sorted(result for _, result, _ in tasks) == [1, 2]
-        finally:
-            _end(late)
     assert "the scheduler has no worker yet; waiting for one" in caplog.text
+
+
+@pytest.mark.slow
+def test_work_is_given_to_workers_that_join_and_waits_where_all_are_lost(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(cluster, "ASK_S", 0.5)
+    with scheduler_and_workers(tmp_path, 0) as (address, _):
+        tasks = map_tasks(deeds.slowly, range(30), workers=address)
+        with worker(tmp_path, address) as first:
+            found = [next(tasks)]
+            first.kill()
+        with worker(tmp_path, address, after_s=4):
+            found += tasks
+        assert sorted(result for _, result, _ in found) == list(range(30))
+    assert "the scheduler has no worker left; waiting for one" in caplog.text
 
 
 def contents(folder: Path, *endings: str) -> dict[str, bytes]:

@@ -11,19 +11,22 @@ def sizes(given: Supply) -> list[int]:
 
 def paced(seconds: float, items: int = 10_000, workers: int = 2) -> Supply:
     """A supply that knows how long an item takes, with nothing under way."""
-    given = Supply(range(items), workers)
+    given = Supply(range(items))
+    given.workers = workers
     for _ in sizes(given):
-        given.returned(1, seconds, "A")
+        given.returned(1, seconds)
     return given
 
 
 @pytest.mark.parametrize(("workers", "batches"), [(0, FEWEST), (2, FEWEST), (10, 40)])
 def test_at_first_items_go_one_by_one(workers, batches):
-    assert sizes(Supply(range(500), workers)) == [1] * batches
+    given = Supply(range(500))
+    given.workers = workers
+    assert sizes(given) == [1] * batches
 
 
 def test_a_few_items_are_a_few_batches():
-    assert sizes(Supply(range(3), workers=10)) == [1] * 3
+    assert sizes(Supply(range(3))) == [1] * 3
 
 
 @pytest.mark.parametrize(("seconds", "together"), [(0.001, MOST_TOGETHER), (0.19, 5), (0.6, 1), (60.0, 1)])
@@ -34,25 +37,31 @@ def test_then_as_many_as_make_one_second(seconds, together):
 def test_the_pace_follows_the_latest():
     given = paced(0.01)
     for _ in range(20):
-        given.returned(16, 16 * 2.0, "A")
+        given.returned(16, 16 * 2.0)
     assert set(sizes(given)) == {1}
 
 
-def test_workers_that_join_are_given_work():
-    given = paced(0.1)
-    for number in range(30):
-        given.returned(5, 0.5, f"joined {number}")
-    assert len(sizes(given)) > 4 * 30
+def test_workers_that_join_are_given_work_and_those_that_leave_none():
+    given = Supply(range(10_000))
+    assert len(sizes(given)) == FEWEST
+    given.workers = 30
+    assert len(sizes(given)) == 4 * 30 - FEWEST
+    given.workers = 2
+    for _ in range(4 * 30 - FEWEST):
+        given.returned(1, 9.0)
+        assert sizes(given) == []
+    given.returned(1, 9.0)
+    assert sizes(given) == [1]
 
 
 def test_all_goes_out_once():
-    given, seen = Supply(range(1003), workers=2), []
+    given, seen = Supply(range(1003)), []
     waiting = list(given.batches())
     while waiting:
         assert len(waiting) <= FEWEST
         batch = waiting.pop(0)
         seen += batch
-        given.returned(len(batch), 0.001 * len(batch), "A")
+        given.returned(len(batch), 0.001 * len(batch))
         waiting += given.batches()
     assert seen == list(range(1003))
 
@@ -65,7 +74,18 @@ def test_towards_the_end_no_worker_idles_while_another_has_several():
 
 
 def test_what_is_lost_makes_room_and_says_nothing_of_the_pace():
-    given = Supply(range(100), workers=2)
+    given = Supply(range(100))
     assert sizes(given) == [1] * FEWEST
-    given.lost()
+    given.lost(again=0)
     assert sizes(given) == [1]
+
+
+def test_what_goes_out_again_takes_its_room():
+    given = paced(0.001)
+    assert sizes(given) == [MOST_TOGETHER] * FEWEST
+    given.lost(again=MOST_TOGETHER)
+    for _ in range(MOST_TOGETHER - 1):
+        given.returned(1, 0.001)
+        assert sizes(given) == []
+    given.returned(1, 0.001)
+    assert sizes(given) == [MOST_TOGETHER]

@@ -6,14 +6,14 @@ import asyncio
 import json
 import logging
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,9 @@ ANSWER_S = 30.0
 """Seconds that one who listens there may take to answer: on a busy machine both sides wait for their turn. Dask itself
 would wait for ever, and something else may listen there."""
 
+ASK_S = 10.0
+"""Seconds after which the scheduler is asked how many workers there are: some join late, and all may be lost."""
+
 _ONE_AT_A_TIME = threading.Lock()
 """In a worker with several threads: random numbers, numbers of threads and the working directory are the process's."""
 
@@ -51,32 +54,72 @@ def run_on_cluster(
         ClusterError: nobody answers at the address, the scheduler is lost on the way, or a worker is unfit.
         MissingExtraError: Dask is not installed.
     """
-    as_completed = _library().as_completed
+    _library()
     with _quiet_library(), _connect(address) as client:
-        workers = sum(client.nthreads().values())  # pyright: ignore[reportAttributeAccessIssue] -- not asynchronous
-        if not workers:
-            LOG.warning("the scheduler has no worker yet; waiting for one")
-        supply, running, here = Supply(items, workers), {}, Path.cwd()
+        work = _Work(client, task, items)
+        while work.is_unfinished():
+            yield from work.next_outcomes()
 
-        def start(batch: Sequence[Item]) -> Future:
-            future = client.submit(_on_worker, task, batch, here, __version__, pure=False)
-            running[future.key] = batch
-            return future
 
-        under_way = as_completed([start(batch) for batch in supply.batches()], loop=client.loop)
-        for future in under_way:
-            batch, done = running.pop(future.key), _done(future)
-            if done is None:
-                supply.lost()
-                alone = [] if len(batch) == 1 else [[item] for item in batch]
-                under_way.update([start(one) for one in (*alone, *supply.batches())])
-                if not alone:
-                    yield batch[0], None, _lost(future)
-                continue
-            supply.returned(len(batch), done.seconds, done.worker)
-            under_way.update([start(more) for more in supply.batches()])
-            for item, outcome in zip(batch, done.outcomes, strict=True):
-                yield (item, *outcome)
+class _Work:
+    """Items on their way to the workers and back."""
+
+    def __init__(self, client: Client, task: Callable[[Any], Outcome], items: Sequence[Any]) -> None:
+        self._client, self._task, self._here = client, task, Path.cwd()
+        self._supply = Supply(items)
+        self._running: dict[Any, tuple[Future, Sequence[Any]]] = {}
+        self._ended: SimpleQueue[Future] = SimpleQueue()
+        self._count_workers()
+        self._start(self._supply.batches())
+
+    def is_unfinished(self) -> bool:
+        """Whether something is still under way."""
+        return bool(self._running)
+
+    def next_outcomes(self) -> Iterator[tuple[Any, Any, PointpetError | None]]:
+        """What the next batch gave that ends; nothing where none did for `ASK_S`, or where it goes out once more."""
+        try:
+            future = self._ended.get(timeout=ASK_S)
+        except Empty:
+            self._count_workers()
+            self._start(self._supply.batches())
+            return
+        _, batch = self._running.pop(future.key)
+        done = _done(future)
+        if done is None:
+            yield from self._again(batch, future)
+            return
+        self._supply.returned(len(batch), done.seconds)
+        if time.monotonic() - self._asked > ASK_S:
+            self._count_workers()
+        self._start(self._supply.batches())
+        for item, outcome in zip(batch, done.outcomes, strict=True):
+            yield (item, *outcome)
+
+    def _again(self, batch: Sequence[Any], future: Future) -> Iterator[tuple[Any, Any, PointpetError | None]]:
+        """Hand out one by one what was lost with its workers; what was alone is given up."""
+        alone = [] if len(batch) == 1 else [[item] for item in batch]
+        self._supply.lost(len(alone))
+        self._start([*alone, *self._supply.batches()])
+        if not alone:
+            yield batch[0], None, _lost(future)
+
+    def _start(self, batches: Iterable[Sequence[Any]]) -> None:
+        for batch in batches:
+            future = self._client.submit(_on_worker, self._task, batch, self._here, __version__, pure=False)
+            self._running[future.key] = future, batch
+            future.add_done_callback(self._ended.put)
+
+    def _count_workers(self) -> None:
+        """Ask how many there are, and say where there are none. A scheduler that is gone ends what is under way."""
+        self._asked = time.monotonic()
+        try:
+            workers = len(self._client.nthreads())  # type: ignore[arg-type] -- not asynchronous
+        except (OSError, ValueError, RuntimeError):
+            return
+        if not workers and (self._supply.workers or not self._running):
+            LOG.warning("the scheduler has no worker%s; waiting for one", " left" if self._running else " yet")
+        self._supply.workers = workers
 
 
 def _library() -> ModuleType:
@@ -145,10 +188,9 @@ def _quiet_library() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Done:
-    """What a worker gives back: outcomes in the items' order, its name, and how many seconds it took."""
+    """What a worker gives back: outcomes in the items' order, and how many seconds they took."""
 
     outcomes: list[Outcome]
-    worker: str
     seconds: float
 
 
@@ -164,7 +206,7 @@ def _on_worker(task: Callable[[Item], Outcome], batch: Sequence[Item], folder: P
     with _ONE_AT_A_TIME, _inside(folder):
         started = time.monotonic()
         outcomes = [task(item) for item in batch]
-        return _Done(outcomes, f"{socket.gethostname()} {os.getpid()}", time.monotonic() - started)
+        return _Done(outcomes, time.monotonic() - started)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ MOST_TOGETHER = 16
 """Items that are handed out together at most: they are lost together where a worker is."""
 
 FEWEST = 16
-"""So many batches are under way at least, that workers which join find work."""
+"""So many batches are under way at least: the first workers that join find work."""
 
 A_WORKER = 4
 """So many batches are under way for each worker: the next one waits at its door, and how many go together is not
@@ -28,40 +28,39 @@ class Supply:
 
     Args:
         items: all of them.
-        workers: how many are known of at the start.
+
+    Attributes:
+        workers: how many there are; to be kept up to date.
     """
 
-    def __init__(self, items: Sequence[Any], workers: int) -> None:
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.workers = 0
         self._items = items
-        self._workers = max(workers, 1)
-        self._seen: set[str] = set()
         self._given = self._under_way = 0
         self._item_s: float | None = None
 
     def batches(self) -> Iterator[Sequence[Any]]:
         """What is to be handed out now."""
-        while self._given < len(self._items) and self._under_way < max(FEWEST, A_WORKER * self._workers):
+        while self._given < len(self._items) and self._under_way < max(FEWEST, A_WORKER * self.workers):
             batch = self._items[self._given : self._given + self._together()]
             self._given += len(batch)
             self._under_way += 1
             yield batch
 
-    def returned(self, count: int, seconds: float, worker: str) -> None:
-        """A batch of `count` items is done, in so many seconds, by a worker of this name."""
+    def returned(self, count: int, seconds: float) -> None:
+        """A batch of `count` items is done, in so many seconds."""
         self._under_way -= 1
-        self._seen.add(worker)
-        self._workers = max(self._workers, len(self._seen))
         latest = seconds / count
         self._item_s = latest if self._item_s is None else (1 - LATEST) * self._item_s + LATEST * latest
 
-    def lost(self) -> None:
-        """A batch will not come back."""
-        self._under_way -= 1
+    def lost(self, again: int) -> None:
+        """A batch will not come back; its items went out once more, as `again` batches."""
+        self._under_way += again - 1
 
     def _together(self) -> int:
         """So many that no worker is idle while another has several left."""
         if self._item_s is None:
             return 1
         left = len(self._items) - self._given
-        wanted = min(int(TOGETHER_S / max(self._item_s, 1e-9)), MOST_TOGETHER, left // (2 * self._workers))
+        wanted = min(int(TOGETHER_S / max(self._item_s, 1e-9)), MOST_TOGETHER, left // max(2 * self.workers, 1))
         return max(1, wanted)

@@ -1,4 +1,4 @@
-# pointpet on a processor, with training, DICOM, radiomics and the pages.
+# pointpet on a processor, with training, DICOM, radiomics, the pages and Dask.
 #   docker build -t pointpet .
 #   docker run --rm -v "$PWD:/work" pointpet predict demo scan.nii.gz -o out
 FROM python:3.12-slim-bookworm AS build
@@ -15,7 +15,7 @@ COPY constraints-cpu.txt /tmp/constraints-cpu.txt
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     wheel="$(find /wheels -name 'pointpet-*.whl')" \
     && pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
-    -c /tmp/constraints-cpu.txt "${wheel}[train,dicom,radiomics,web]" \
+    -c /tmp/constraints-cpu.txt "${wheel}[train,dicom,radiomics,web,cluster]" \
     && rm /tmp/constraints-cpu.txt \
     && useradd --create-home --uid 1000 reader
 

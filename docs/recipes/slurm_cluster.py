@@ -1,6 +1,6 @@
 """A Dask scheduler whose workers are jobs of SLURM; run it on the login node, in a terminal that stays open.
 
-    python docs/recipes/slurm_cluster.py --jobs 8 --cores 16 --memory 32GB --activate /shared/venv/bin/activate
+    python docs/recipes/slurm_cluster.py --jobs 8 --cores 16 --memory 64GB --activate /shared/venv/bin/activate
     pointpet prepare cohort.csv -o prepared --scheduler scheduler.json
 
 `--print` shows the job that would be asked for, and asks for none.
@@ -36,9 +36,9 @@ def cluster_of(arguments: argparse.Namespace) -> SLURMCluster:
 def parse(words: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=1, help="jobs to ask for")
+    parser.add_argument("--jobs", type=int, default=1, help="jobs to hold: one that ends is asked for anew")
     parser.add_argument("--cores", type=int, default=16, help="cores a job")
-    parser.add_argument("--memory", default="32GB", help="memory a job: 2 GB a core are enough")
+    parser.add_argument("--memory", default="64GB", help="memory a job; a training takes the most")
     parser.add_argument("--hours", default="08:00:00", help="time of a job")
     parser.add_argument("--activate", default="", help="activate script of the environment that holds pointpet")
     parser.add_argument("--file", default="scheduler.json", help="where the scheduler's address is written")
@@ -54,7 +54,7 @@ def main() -> None:
             print(cluster.job_script())
             return
         Path(arguments.file).write_text(json.dumps({"address": cluster.scheduler_address}))
-        cluster.scale(jobs=arguments.jobs)
+        cluster.adapt(minimum_jobs=arguments.jobs, maximum_jobs=arguments.jobs)
         print(f"{arguments.jobs} jobs asked for; --scheduler {arguments.file} (Ctrl-C ends them)", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 

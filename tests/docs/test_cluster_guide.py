@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 def test_the_slurm_job_in_the_guide_is_the_one_that_is_asked_for():
     pytest.importorskip("dask_jobqueue", reason="the extra `cluster` is not installed")
     script = DOCS / "recipes" / "slurm_cluster.py"
-    options = ["--cores", "16", "--memory", "32GB", "--activate", "/shared/venv/bin/activate", "--print"]
+    options = ["--cores", "16", "--memory", "64GB", "--activate", "/shared/venv/bin/activate", "--print"]
     done = subprocess.run([sys.executable, str(script), *options], capture_output=True, text=True, check=True)
     job = re.sub(r"tcp://\S+", "tcp://SCHEDULER", done.stdout).strip()
     assert job.startswith("#!/usr/bin/env bash\n")
@@ -41,6 +41,12 @@ def test_the_kubernetes_recipe_fits_together():
     assert address in job["command"]
     assert worker["workingDir"] == job["workingDir"]
     assert worker["volumeMounts"] == job["volumeMounts"]
+
+
+def test_the_image_of_the_kubernetes_recipe_has_what_it_starts():
+    dockerfile = (DOCS.parent / "Dockerfile").read_text()
+    (extras,) = re.findall(r"\[([a-z,]+)\]\"", dockerfile)
+    assert {"train", "dicom", "cluster"} <= set(extras.split(","))
 
 
 def test_dask_knows_the_options_of_the_recipes():

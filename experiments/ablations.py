@@ -24,10 +24,11 @@ from halves import PHANTOM_SEED, chosen, context_of, given, make_cohort, read_ha
 from pages import markdown, printed, shown_command
 from provenance import machine
 
-from pointpet.core import ActivationMap, MipPair, Plane, TrainingError, derive_seed
+from pointpet.core import ActivationMap, Mask, MipPair, Plane, TrainingError, derive_seed
 from pointpet.io.artefacts import read_json, write_json, write_text
 from pointpet.learn.activation import Activation
 from pointpet.learn.candidate_forest import ClickedCandidates, fit_forest
+from pointpet.localise.point import segment_point
 from pointpet.methods.base import CaseInput, FitContext, Given
 from pointpet.methods.fitted_weak import FittedWeakMethod, MappingNetwork
 from pointpet.methods.stored import FittedForest
@@ -46,8 +47,8 @@ class Variant:
     Args:
         changes: of the configuration.
         networks: so many are trained alike, each with a seed of its own; their maps and probabilities are averaged.
-        masks: a U-Net that learns masks takes the network's place: `true` or, of the training cases, what the defaults
-            `found` there; None: no U-Net.
+        masks: a U-Net that learns masks takes the network's place: the `true` ones, those `clicked` (the outline of
+            `proposed` at the training click), or what the defaults `found` in the training cases; None: no U-Net.
     """
 
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -67,11 +68,14 @@ VARIANTS: Mapping[str, Variant] = {
     "defaults": Variant(),
     "no distance loss": Variant({"training": {"distance": "none"}}),
     "turned views": Variant({"training": {"turns": True}}),
+    "coronal view and its mirror image": Variant({"training": {"mirror": True}}),
     "mean of three networks": Variant(networks=3),
     "U-Net in place of the network, true masks": _unet("true", {}),
+    "U-Net in place of the network, masks outlined at the clicks": _unet("clicked", {}),
     "U-Net in place of the network, masks that the defaults found": _unet("found", {}),
     "maps": Variant(MAPS),
     "maps: no distance loss": _maps(distance="none"),
+    "maps: no distance loss, learning rate of CAMs alone": _maps(distance="none", learning_rate=3e-3),
     "maps: centroid": _maps(distance="centroid"),
     "maps: weighted distance": _maps(distance="weighted"),
     "maps: softmax centroid": _maps(distance="softmax_centroid"),
@@ -182,7 +186,9 @@ def _fitted_unet(
 ) -> FittedWeakMethod:
     if variant.masks == "found":
         teacher = build_configuration({}).method("proposed").fit([_without_mask(case) for case in training], context)
-        training = [replace(case, load_mask=_found(teacher.predict(_unlabelled(case)).mask)) for case in training]
+        training = [_with_mask(case, teacher.predict(_unlabelled(case)).mask) for case in training]
+    elif variant.masks == "clicked":
+        training = [_with_mask(case, _clicked(case, configuration)) for case in training]
     unet = configuration.method("unet").fit(training, context)
     assert isinstance(unet, FittedWeakMethod)
     forest, settings = None, configuration.candidates
@@ -207,8 +213,16 @@ def _unlabelled(case: CaseInput) -> CaseInput:
     return replace(case, load_mask=None, label=None, points_mm=np.zeros((0, 3)), pixels={})
 
 
-def _found(mask: Any) -> Any:
-    return lambda: mask
+def _with_mask(case: CaseInput, mask: Mask | None) -> CaseInput:
+    assert mask is not None
+    return replace(case, load_mask=lambda: mask)
+
+
+def _clicked(case: CaseInput, configuration: Configuration) -> Mask:
+    """The outline at the case's click, by the rule that outlines for `proposed`."""
+    assert case.load_volume is not None
+    settings = configuration.localise
+    return segment_point(case.load_volume(), case.points_mm[0], rule=settings.outline, settings=settings).mask
 
 
 @dataclass(frozen=True)
@@ -315,11 +329,12 @@ def render(arguments: argparse.Namespace) -> str:
             f"from, {half} others tested (phantom seed {PHANTOM_SEED}, on which the method's choices were made); a "
             "seed is that of the halves and of the training, the same for every variant. `maps`: without candidates, "
             "which hide what a map lacks. `U-Net`: of the same number of parameters, learning masks of both "
-            "projections, with the same forest of candidates where it is not of the maps alone.",
+            "projections, with turned views as is its default, and with the same forest of candidates where it is not "
+            "of the maps alone; what makes of maps and candidates an outline was chosen for the activation maps.",
             "",
             "Means over the seeds; Dice: mean of both classes; gain: Dice less that of the defaults (of `maps`) with "
-            f"the same seeds. One seed's share of {half} cases has a standard error of up to {0.5 / half**0.5:.2f}; "
-            "variants of one seed are paired and differ less by chance.",
+            f"the same seeds. One seed's share of {half} cases has a standard error of up to {0.5 / half**0.5:.2f}, a "
+            f"class's of {0.5 / (half / 2) ** 0.5:.2f}; variants of one seed are paired and differ less by chance.",
             "",
             markdown(summary(by_name).replace({np.nan: ""})),
             "",

@@ -1,14 +1,18 @@
 """The page of ablations: what is averaged, and what a gain is measured against."""
 
 import argparse
-from types import ModuleType
+from functools import partial
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pointpet.core import ActivationMap, MipPair, Plane
+from pointpet.core import ActivationMap, Mask, MipPair, Plane, Volume
 from pointpet.io.artefacts import write_json
 from pointpet.learn.activation import Activation
+from pointpet.localise.settings import LocaliseSettings
+from pointpet.methods.base import CaseInput, FitContext
+from pointpet.methods.fitted_weak import FittedWeakMethod
 from pointpet.pipeline.config import build_configuration
 
 CASES = [("lung", 1.0, 1.0, 0.8), ("lung", 0.0, 0.0, 0.2), ("oesophagus", 1.0, 1.0, 0.6)]
@@ -86,9 +90,86 @@ def test_the_page_shows_what_is_kept_and_what_failed(tmp_path, ablations):
     assert "a machine (2 rows)" in page
     assert "its maps collapsed" in page
     assert "| maps: weighted distance |" in page
-    assert "turned views" not in page
+    assert "| turned views |" not in page
 
 
 def test_every_variant_is_a_configuration(ablations):
     for variant in ablations.VARIANTS.values():
         build_configuration(variant.changes)
+
+
+class Recording:
+    """Methods that keep what they are given, in place of trained ones."""
+
+    def __init__(self) -> None:
+        self.given = {}
+
+    def configuration(self, changes):
+        real = build_configuration(changes)
+        return SimpleNamespace(candidates=real.candidates, localise=real.localise, method=self.method)
+
+    def method(self, name):
+        return SimpleNamespace(fit=partial(self.fit, name))
+
+    def fit(self, name, training, context):
+        self.given[name] = [
+            (case.label, case.points_mm.tolist(), case.load_mask and case.load_mask()) for case in training
+        ]
+        return FittedWeakMethod(name, Saying(0.5, 0), LocaliseSettings(), {"lesion_free": []})
+
+
+def hot(at: tuple[int, int, int]) -> Volume:
+    voxels = np.full((12, 12, 12), 0.5, np.float32)
+    voxels[tuple(slice(n - 1, n + 2) for n in at)] = 10.0
+    return Volume(voxels, np.diag([4.0, 4, 4, 1]))
+
+
+@pytest.fixture
+def training() -> list[CaseInput]:
+    truth = Mask(np.ones((12, 12, 12), bool), np.diag([4.0, 4, 4, 1]))
+    return [
+        CaseInput(
+            f"C{n}",
+            f"C{n}",
+            load_volume=lambda: hot((4, 4, 4)),
+            label="lung",
+            points_mm=np.array([[16.0, 16, 16]]),
+            load_mask=lambda: truth,
+        )
+        for n in range(3)
+    ]
+
+
+def test_weak_variants_are_given_no_mask(ablations, training, monkeypatch):
+    methods = Recording()
+    variant = ablations.Variant(networks=2)
+    model = ablations.fitted(variant, methods.configuration({}), training, FitContext(seed=1, classes=("lung",)))
+    assert methods.given["proposed"] == [("lung", [[16, 16, 16]], None)] * 3
+    assert isinstance(model.network, ablations.MeanNetwork)
+
+
+@pytest.mark.parametrize(("masks", "voxels"), [("true", 12**3), ("clicked", 27)])
+def test_a_unet_learns_the_masks_that_it_says(ablations, training, masks, voxels):
+    methods = Recording()
+    variant = ablations.Variant(ablations.MAPS, masks=masks)
+    configuration = methods.configuration(variant.changes)
+    ablations.fitted(variant, configuration, training, FitContext(seed=1, classes=("lung",)))
+    assert [mask.voxels.sum() for _, _, mask in methods.given["unet"]] == [voxels] * 3
+
+
+def test_the_teacher_of_found_masks_sees_neither_masks_nor_at_work_labels(ablations, training, monkeypatch):
+    methods, asked = Recording(), []
+    found = Mask(np.zeros((12, 12, 12), bool), np.diag([4.0, 4, 4, 1]))
+
+    def predict(self, case):
+        asked.append((case.label, len(case.points_mm), case.load_mask))
+        return SimpleNamespace(mask=found)
+
+    monkeypatch.setattr(FittedWeakMethod, "predict", predict)
+    monkeypatch.setattr(ablations, "build_configuration", methods.configuration)
+    variant = ablations.Variant(ablations.MAPS, masks="found")
+    configuration = methods.configuration(variant.changes)
+    ablations.fitted(variant, configuration, training, FitContext(seed=1, classes=("lung",)))
+    assert methods.given["proposed"] == [("lung", [[16, 16, 16]], None)] * 3
+    assert asked == [(None, 0, None)] * 3
+    assert [mask for _, _, mask in methods.given["unet"]] == [found] * 3

@@ -70,8 +70,8 @@ def main() -> None:
         f"# Beside the peers\n\nCommand: `{shown_command()}`, which runs `pointpet bench` {arguments.runs} times.\n\n"
         f"{machine()}, {peers}; load average before: {load:.1f}. A generated scan of 400 slices; medians, each "
         "contender in a process of its own; what each row compares, `pointpet bench --json` says. Ratios are peer over "
-        "ours, of `prepare_vs_floor` and `cam_overhead` ours over peer. Times and memory are those of the middle run; ours in a "
-        f"row of training is that of an image.\n\n{NOTES}"
+        "ours, of `prepare_vs_floor` and `cam_overhead` ours over peer. Times and memory are those of the "
+        f"middle run; ours in a row of training is that of an image.\n\n{NOTES}"
     )
     columns = ["row", "ratio, each run", "goal", "met", "ours, ms", "peer, ms", "memory, MB"]
     publish(heading, columns, [page_row(list(rows)) for rows in zip(*runs, strict=True)], arguments.out)

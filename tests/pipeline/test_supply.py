@@ -14,7 +14,7 @@ def paced(seconds: float, items: int = 10_000, workers: int = 2) -> Supply:
     given = Supply(range(items))
     given.workers = workers
     for _ in sizes(given):
-        given.returned(1, seconds)
+        given.ended(1, seconds)
     return given
 
 
@@ -37,7 +37,7 @@ def test_then_as_many_as_make_one_second(seconds, together):
 def test_the_pace_follows_the_latest():
     given = paced(0.01)
     for _ in range(20):
-        given.returned(16, 16 * 2.0)
+        given.ended(16, 16 * 2.0)
     assert set(sizes(given)) == {1}
 
 
@@ -48,9 +48,9 @@ def test_workers_that_join_are_given_work_and_those_that_leave_none():
     assert len(sizes(given)) == 4 * 30 - FEWEST
     given.workers = 2
     for _ in range(4 * 30 - FEWEST):
-        given.returned(1, 9.0)
+        given.ended(1, 9.0)
         assert sizes(given) == []
-    given.returned(1, 9.0)
+    given.ended(1, 9.0)
     assert sizes(given) == [1]
 
 
@@ -61,7 +61,7 @@ def test_all_goes_out_once():
         assert len(waiting) <= FEWEST
         batch = waiting.pop(0)
         seen += batch
-        given.returned(len(batch), 0.001 * len(batch))
+        given.ended(len(batch), 0.001 * len(batch))
         waiting += given.batches()
     assert seen == list(range(1003))
 
@@ -76,16 +76,5 @@ def test_towards_the_end_no_worker_idles_while_another_has_several():
 def test_what_is_lost_makes_room_and_says_nothing_of_the_pace():
     given = Supply(range(100))
     assert sizes(given) == [1] * FEWEST
-    given.lost(again=0)
+    given.ended(1, None)
     assert sizes(given) == [1]
-
-
-def test_what_goes_out_again_takes_its_room():
-    given = paced(0.001)
-    assert sizes(given) == [MOST_TOGETHER] * FEWEST
-    given.lost(again=MOST_TOGETHER)
-    for _ in range(MOST_TOGETHER - 1):
-        given.returned(1, 0.001)
-        assert sizes(given) == []
-    given.returned(1, 0.001)
-    assert sizes(given) == [MOST_TOGETHER]

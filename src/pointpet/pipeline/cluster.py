@@ -8,7 +8,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ def run_on_cluster(
     """Yield (item, result, error) as the items are done on the workers of the scheduler at `address`.
 
     Short work goes out several items at once. What was under way on a worker that is lost goes to another one, as often
-    as the scheduler's `allowed-failures` says, then item by item, as often again. Dask counts that for everything that
-    the worker held, so that an item which met the same killer each time is given up with it.
+    as the scheduler's `allowed-failures` says. Dask counts that for everything that the worker held, so that each item
+    is then tried once more by itself, as often again, before it is given up.
 
     Raises:
         ClusterError: nobody answers at the address, the scheduler is lost on the way, or a worker is unfit.
@@ -69,46 +70,55 @@ class _Work:
         self._supply = Supply(items)
         self._running: dict[Any, tuple[Future, Sequence[Any]]] = {}
         self._ended: SimpleQueue[Future] = SimpleQueue()
+        self._suspects: deque[Any] = deque()
+        self._on_trial: Any = None
         self._count_workers()
-        self._start(self._supply.batches())
+        self._start_all()
 
     def is_unfinished(self) -> bool:
         """Whether something is still under way."""
         return bool(self._running)
 
     def next_outcomes(self) -> Iterator[tuple[Any, Any, PointpetError | None]]:
-        """What the next batch gave that ends; nothing where none did for `ASK_S`, or where it goes out once more."""
+        """What the next batch gave that ends; nothing where none did for `ASK_S`, or where it is tried once more."""
         try:
             future = self._ended.get(timeout=ASK_S)
         except Empty:
             self._count_workers()
-            self._start(self._supply.batches())
+            self._start_all()
             return
         _, batch = self._running.pop(future.key)
-        done = _done(future)
-        if done is None:
-            yield from self._again(batch, future)
-            return
-        self._supply.returned(len(batch), done.seconds)
+        done, was_trial = _done(future), future.key == self._on_trial
+        if was_trial:
+            self._on_trial = None
+        else:
+            self._supply.ended(len(batch), None if done is None else done.seconds)
+        if done is None and not was_trial:
+            self._suspects.extend(batch)
+        if done is not None:
+            self._supply.workers = max(self._supply.workers, 1)
         if time.monotonic() - self._asked > ASK_S:
             self._count_workers()
-        self._start(self._supply.batches())
-        for item, outcome in zip(batch, done.outcomes, strict=True):
-            yield (item, *outcome)
-
-    def _again(self, batch: Sequence[Any], future: Future) -> Iterator[tuple[Any, Any, PointpetError | None]]:
-        """Hand out one by one what was lost with its workers; what was alone is given up."""
-        alone = [] if len(batch) == 1 else [[item] for item in batch]
-        self._supply.lost(len(alone))
-        self._start([*alone, *self._supply.batches()])
-        if not alone:
+        self._start_all()
+        if done is not None:
+            for item, outcome in zip(batch, done.outcomes, strict=True):
+                yield (item, *outcome)
+        elif was_trial:
             yield batch[0], None, _lost(future)
 
-    def _start(self, batches: Iterable[Sequence[Any]]) -> None:
-        for batch in batches:
-            future = self._client.submit(_on_worker, self._task, batch, self._here, __version__, pure=False)
-            self._running[future.key] = future, batch
-            future.add_done_callback(self._ended.put)
+    def _start_all(self) -> None:
+        """Hand out what there is room for. What was lost with its workers goes one by one, each when the one before has
+        ended: whoever else was lost with a killer is not given up for it."""
+        for batch in self._supply.batches():
+            self._start(batch)
+        if self._suspects and self._on_trial is None:
+            self._on_trial = self._start([self._suspects.popleft()])
+
+    def _start(self, batch: Sequence[Any]) -> Any:
+        future = self._client.submit(_on_worker, self._task, batch, self._here, __version__, pure=False)
+        self._running[future.key] = future, batch
+        future.add_done_callback(self._ended.put)
+        return future.key
 
     def _count_workers(self) -> None:
         """Ask how many there are, and say where there are none. A scheduler that is gone ends what is under way."""

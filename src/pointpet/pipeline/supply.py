@@ -47,15 +47,12 @@ class Supply:
             self._under_way += 1
             yield batch
 
-    def returned(self, count: int, seconds: float) -> None:
-        """A batch of `count` items is done, in so many seconds."""
+    def ended(self, count: int, seconds: float | None) -> None:
+        """A batch of `count` items has ended, in so many seconds; None where it was lost."""
         self._under_way -= 1
-        latest = seconds / count
-        self._item_s = latest if self._item_s is None else (1 - LATEST) * self._item_s + LATEST * latest
-
-    def lost(self, again: int) -> None:
-        """A batch will not come back; its items went out once more, as `again` batches."""
-        self._under_way += again - 1
+        if seconds is not None:
+            latest = seconds / count
+            self._item_s = latest if self._item_s is None else (1 - LATEST) * self._item_s + LATEST * latest
 
     def _together(self) -> int:
         """So many that no worker is idle while another has several left."""

@@ -173,3 +173,14 @@ def test_the_teacher_of_found_masks_sees_neither_masks_nor_at_work_labels(ablati
     assert methods.given["proposed"] == [("lung", [[16, 16, 16]], None)] * 3
     assert asked == [(None, 0, None)] * 3
     assert [mask for _, _, mask in methods.given["unet"]] == [found] * 3
+
+
+def test_the_unet_of_the_same_size_is_of_the_same_size(ablations):
+    from pointpet.learn.network import ViewNetworks
+    from pointpet.learn.settings import TrainingSettings
+    from pointpet.learn.unet_network import ClassifyingUnet
+    from pointpet.learn.unet_settings import UnetSettings
+
+    unet = ClassifyingUnet(UnetSettings(features=ablations.SAME_SIZE), 2)
+    sizes = [sum(one.numel() for one in net.parameters()) for net in (unet, ViewNetworks(TrainingSettings(), 2))]
+    assert sizes == [88_519, 90_706], "as the script says"

@@ -252,11 +252,11 @@ def _done(future: Future) -> _Done | None:
     """
     from distributed import KilledWorker
 
-    error: BaseException | None = None
+    error: BaseException | None
     try:
         return future.result()
     except CancelledError:
-        pass  # the scheduler is gone, and with it what it knew of the task
+        error = None  # the scheduler is gone, and with it what it knew of the task
     except Exception as found:  # noqa: BLE001 - whatever it is, it becomes one of the errors below
         error = found
     if isinstance(error, KilledWorker):
